@@ -1,0 +1,47 @@
+# make demo, make test, make lint: each from a fresh clone, with only Python and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo            a site to try it on, at the address that it prints"
+	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
+	@echo "make lint            ruff and mypy"
+	@echo "make clean           remove the environment"
+
+demo: .venv/.installed-demo
+	$(BIN)/python demo/run.py
+
+test: .venv/.installed-test
+	@$(BIN)/python -m tests.servers.packages suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv
+
+# Each command installs its own dependency group of pyproject.toml, and so needs no more
+# than that: only the suite compiles something, and asks for system packages.
+.venv/.installed-%: pyproject.toml | .venv/bin/pip
+	$(BIN)/python -m pip install --quiet --editable . --group $*
+	@touch $@
+
+.venv/.installed-test: | .venv/.compiler
+
+.venv/.compiler: | .venv/bin/pip
+	@$(BIN)/python -m tests.servers.packages suite
+	@touch $@
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This needs Python 3.11 or newer, which $(PYTHON) is not." \
+	    "Name another: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m tests.servers.packages venv
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"

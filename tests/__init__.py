@@ -1,0 +1,1 @@
+"""The suite of live_single_session."""
