@@ -1,0 +1,38 @@
+from django.conf import settings
+from django.utils.deprecation import MiddlewareMixin
+
+from demo.devices import DEVICES, device_of
+
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        # The page with the two browsers, and nobody else, may show the site in a frame.
+        f"frame-ancestors http://{settings.DEMO_HOST}:*",
+        "frame-src " + " ".join(f"http://{device.host}:*" for device in DEVICES),
+    ]
+)
+
+
+class ContentSecurityPolicyMiddleware(MiddlewareMixin):
+    """A strict policy, to show that live_single_session works under one.
+
+    Django 6 brings its own; this one is for Django 5.2, too.
+    """
+
+    def process_response(self, request, response):
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+
+class TwoDevicesMiddleware(MiddlewareMixin):
+    """The two frames share one real browser. Let each introduce itself as its device."""
+
+    def process_request(self, request):
+        if device := device_of(request):
+            request.META["HTTP_USER_AGENT"] = device.user_agent

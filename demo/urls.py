@@ -1,0 +1,16 @@
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+from django.urls import include, path
+
+from demo import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("notes/", views.notes, name="notes"),
+    path("login/", views.DemoLoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("session/", include("live_single_session.urls")),
+    path("admin/", admin.site.urls),
+    *staticfiles_urlpatterns(),
+]

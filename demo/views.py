@@ -1,0 +1,39 @@
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView
+from django.shortcuts import redirect, render
+
+from demo.devices import DEVICES, device_of, host_of
+from demo.models import Note
+from demo.users import DEMO_USERS
+from live_single_session.models import UserSession
+
+
+def home(request):
+    """The site's home; on the demo's own host name, the page with the two browsers."""
+    if host_of(request) == settings.DEMO_HOST:
+        laptop, phone = DEVICES
+        context = {"laptop": laptop, "phone": phone, "port": request.get_port()}
+        return render(request, "demo/side_by_side.html", context)
+
+    context = {"framed": device_of(request), "demo_host": settings.DEMO_HOST}
+    if request.user.is_authenticated:
+        context["sign_ins"] = UserSession.objects.of(request.user).order_by("-serial")[:5]
+    return render(request, "demo/home.html", context)
+
+
+@login_required
+def notes(request):
+    note, _ = Note.objects.get_or_create(user=request.user)
+    if request.method == "POST":
+        note.text = request.POST.get("text", "")
+        note.save()
+        messages.success(request, "Saved.")
+        return redirect("notes")
+    return render(request, "demo/notes.html", {"note": note})
+
+
+class DemoLoginView(LoginView):
+    template_name = "demo/login.html"
+    extra_context = {"demo_users": DEMO_USERS}
