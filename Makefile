@@ -28,20 +28,21 @@ clean:
 
 # Each command installs its own dependency group of pyproject.toml, and so needs no more
 # than that: only the suite compiles something, and asks for system packages.
-.venv/.installed-%: pyproject.toml | .venv/bin/pip
+.venv/.installed-%: pyproject.toml | .venv/.created
 	$(BIN)/python -m pip install --quiet --editable . --group $*
 	@touch $@
 
 .venv/.installed-test: | .venv/.compiler
 
-.venv/.compiler: | .venv/bin/pip
+.venv/.compiler: | .venv/.created
 	@$(BIN)/python -m tests.servers.packages suite
 	@touch $@
 
-.venv/bin/pip:
+.venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or newer, which $(PYTHON) is not." \
 	    "Name another: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m tests.servers.packages venv
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@

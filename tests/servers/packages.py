@@ -27,7 +27,7 @@ PACKAGES = {
 }
 
 
-class ProgramMissing(Exception):
+class MissingProgramError(Exception):
     """A test needs a program that this machine lacks. The test fails; it isn't skipped."""
 
 
@@ -38,7 +38,7 @@ def find(program: str) -> str:
     path = shutil.which(program, path=os.pathsep.join(folders))
     if path is None:
         packages = " ".join(PACKAGES[program])
-        raise ProgramMissing(
+        raise MissingProgramError(
             f"This test needs {program}. Install it (Debian: apt-get install {packages}), "
             f"or let `make test` install all that the suite needs."
         )
@@ -56,7 +56,7 @@ def missing_packages() -> list[str]:
 def _is_found(program: str) -> bool:
     try:
         find(program)
-    except ProgramMissing:
+    except MissingProgramError:
         return False
     return True
 

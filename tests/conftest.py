@@ -1,0 +1,164 @@
+"""Fixtures: real servers that start when a test first asks for them, and the test site.
+
+Tests with a browser run on one event loop for the whole session, as the browser does; an
+async fixture of such a test must say `pytest_asyncio.fixture(loop_scope="session")`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, async_playwright
+
+from tests.servers.chromium import launch_chromium
+from tests.servers.daphne import Daphne
+from tests.servers.databases import SiteDatabases
+from tests.servers.mariadb import MariaDBServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.process import ServerProcess
+from tests.servers.redis import RedisServer
+from tests.servers.sqlite import SqliteFiles
+from tests.site.gate import Gate
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@contextmanager
+def running(server: ServerProcess) -> Iterator[ServerProcess]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+# Servers, one of each for the whole session
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with running(RedisServer()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """The Redis of the session: running and empty, whatever an earlier test did to it."""
+    redis_server.renew()
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running(PostgresServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    with running(MariaDBServer()) as server:
+        yield server
+
+
+# The test site, live
+
+
+@pytest.fixture(scope="session")
+def site_databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], SiteDatabases]:
+    """The databases of one kind, whose server starts when it is first asked for."""
+    made = {}
+
+    def databases(kind: str) -> SiteDatabases:
+        if kind not in made:
+            server = (
+                SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+                if kind == "sqlite"
+                else request.getfixturevalue(f"{kind}_server")
+            )
+            made[kind] = SiteDatabases(server)
+        return made[kind]
+
+    return databases
+
+
+@pytest.fixture
+def site_database(
+    site_databases: Callable[[str], SiteDatabases],
+) -> Iterator[Callable[[str], str]]:
+    """`site_database("sqlite" | "postgres" | "mariadb")`: the URL of a database of its own.
+
+    It has the site's tables and the users of `tests.site.people`.
+    """
+    with ExitStack() as stack:
+
+        def create(kind: str) -> str:
+            databases = site_databases(kind)
+            name = databases.create()
+            stack.callback(databases.drop, name)
+            return databases.url(name)
+
+        yield create
+
+
+@pytest.fixture
+def start_daphne() -> Iterator[Callable[..., Daphne]]:
+    """`start_daphne(**env)`: a process that serves the test site, until the test ends.
+
+    What it printed is shown if the test fails.
+    """
+    with ExitStack() as stack:
+
+        def start(application: str = "tests.asgi:application", **env: object) -> Daphne:
+            daphne = Daphne(application, env)
+            stack.callback(daphne.close)
+            daphne.start()
+            stack.callback(lambda: print(f"{daphne.url} printed:\n{daphne.log}"))
+            return daphne
+
+        yield start
+
+
+@pytest.fixture
+def gate(tmp_path: Path, settings: object) -> Gate:
+    """Holds `/slow/`. A daphne has to be told: `GATE_DIRECTORY=str(gate.directory)`.
+
+    More gates: `Gate(gate.directory, "other")`, passed with `/slow/?gate=other`.
+    """
+    directory = tmp_path / "gates"
+    directory.mkdir()
+    settings.GATE_DIRECTORY = str(directory)
+    return Gate(directory)
+
+
+# The browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await launch_chromium(playwright)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_browser_context(
+    browser: Browser,
+) -> AsyncIterator[Callable[..., Awaitable[BrowserContext]]]:
+    """`await new_browser_context()`: somebody's browser, with cookies of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def new(**options: object) -> BrowserContext:
+            context = await browser.new_context(**options)
+            stack.push_async_callback(context.close)
+            return context
+
+        yield new

@@ -1,0 +1,24 @@
+"""The users of the test site. Run it to make the tables, and the users in them."""
+
+PASSWORD = "correct horse battery staple"
+
+USERS = ["alice", "bob"]
+STAFF = "carol"
+
+
+def sign_up() -> None:
+    from django.contrib.auth import get_user_model
+
+    manager = get_user_model().objects
+    for name in USERS:
+        manager.create_user(name, f"{name}@example.com", PASSWORD)
+    manager.create_superuser(STAFF, f"{STAFF}@example.com", PASSWORD)
+
+
+if __name__ == "__main__":
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    sign_up()
