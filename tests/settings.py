@@ -25,6 +25,7 @@ SECRET_KEY = "not-a-secret-in-tests"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 INSTALLED_APPS = [
     "daphne",
@@ -103,15 +104,17 @@ CACHES = {
     ),
 }
 
+_layer = os.environ.get("CHANNEL_LAYER", "inmemory")
+
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": {
             "inmemory": "channels.layers.InMemoryChannelLayer",
             "redis": "channels_redis.core.RedisChannelLayer",
             "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        }[os.environ.get("CHANNEL_LAYER", "inmemory")],
+        }[_layer],
         "CONFIG": {
-            **({"hosts": [_redis_url]} if "CHANNEL_LAYER" in os.environ and _redis_url else {}),
+            **({} if _layer == "inmemory" else {"hosts": [_redis_url]}),
             **json.loads(os.environ.get("CHANNEL_LAYER_CONFIG", "{}")),
         },
     },

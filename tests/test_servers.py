@@ -1,11 +1,13 @@
 """The suite's own ground: servers that start, stop, hang and come back as told."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 
 import httpx
 import MySQLdb
@@ -13,10 +15,12 @@ import psycopg
 import pytest
 import redis as redis_client
 from channels.routing import ProtocolTypeRouter
+from websockets.asyncio.client import connect
 
 from tests.servers import packages
 from tests.servers.process import ROOT, ServerFailedError
 from tests.servers.waiting import await_until, wait_until
+from tests.site.people import credentials
 
 
 async def trivial_http(scope, receive, send):
@@ -98,6 +102,84 @@ def test_daphne_serves_and_comes_back_on_the_same_port(start_daphne):
 def test_daphne_that_does_not_start_says_why(start_daphne):
     with pytest.raises(ServerFailedError, match="No module named"):
         start_daphne("tests.nowhere:application")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb"])
+def test_site_signs_in_and_out_on(kind, start_daphne, site_database):
+    daphne = start_daphne(DATABASE_URL=site_database(kind))
+    with httpx.Client(base_url=daphne.url, follow_redirects=True) as client:
+        assert client.get("/private/").url.path == "/accounts/login/"
+        token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        page = client.post("/accounts/login/", data=credentials("alice") | token)
+        assert page.url.path == "/private/"
+        assert ">alice<" in page.text
+        assert client.get("/async/whoami/").json() == {"user": "alice"}
+        client.post("/api/logout/")
+        assert client.get("/whoami/").json() == {"user": None}
+
+        client.post("/async/api/login/", json=credentials("bob"))
+        assert client.get("/whoami/").json() == {"user": "bob"}
+        assert client.get("/async/private/").url.path == "/async/private/"
+        client.post("/async/api/logout/")
+        assert client.get("/async/whoami/").json() == {"user": None}
+
+
+def test_each_test_has_a_site_database_of_its_own(site_database):
+    assert site_database("sqlite") != site_database("sqlite")
+
+
+@pytest.mark.parametrize("layer", ["inmemory", "redis", "pubsub"])
+async def test_site_speaks_over_websockets_with(layer, redis, start_daphne, site_database):
+    daphne = start_daphne(
+        DATABASE_URL=site_database("sqlite"), REDIS_URL=redis.url, CHANNEL_LAYER=layer
+    )
+    async with httpx.AsyncClient(base_url=daphne.url) as client:
+        await client.post("/api/login/", json=credentials("alice"))
+        cookie = {"Cookie": f"sessionid={client.cookies['sessionid']}"}
+    async with connect(
+        f"{daphne.ws_url}/ws/chat/", additional_headers=cookie, origin=daphne.url
+    ) as chat:
+        await chat.send("hello")
+        assert await chat.recv() == "hello"
+    async with connect(
+        f"{daphne.ws_url}/ws/clock/", additional_headers=cookie, origin=daphne.url
+    ) as clock:
+        await clock.send("?")
+        assert datetime.fromisoformat(await clock.recv())
+
+
+@pytest.mark.parametrize("prefix", ["", "/async"])
+async def test_gate_holds_a_live_request(prefix, gate, start_daphne, site_database):
+    daphne = start_daphne(
+        DATABASE_URL=site_database("sqlite"), GATE_DIRECTORY=str(gate.directory)
+    )
+    async with httpx.AsyncClient(base_url=daphne.url) as client:
+        await client.post("/api/login/", json=credentials("alice"))
+        request = asyncio.create_task(client.get(f"{prefix}/slow/"))
+        await gate.await_arrival()
+        assert not request.done()
+        gate.open()
+        assert (await request).json() == {"user": "alice"}
+
+
+async def test_stream_ticks(start_daphne, site_database):
+    daphne = start_daphne(DATABASE_URL=site_database("sqlite"))
+    async with httpx.AsyncClient(base_url=daphne.url) as client:
+        await client.post("/api/login/", json=credentials("alice"))
+        async with client.stream("GET", "/stream/") as response:
+            lines = response.aiter_lines()
+            assert [await anext(lines) for _ in range(3)] == ["data: 0", "", "data: 1"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_threads_share_the_database_of_in_process_tests(django_user_model):
+    await asyncio.gather(
+        *(
+            asyncio.to_thread(django_user_model.objects.create_user, f"user{number}")
+            for number in range(20)
+        )
+    )
+    assert await django_user_model.objects.acount() == 20
 
 
 async def test_browser_opens_a_page(new_browser_context):

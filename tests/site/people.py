@@ -6,6 +6,11 @@ USERS = ["alice", "bob"]
 STAFF = "carol"
 
 
+def credentials(name: str) -> dict[str, str]:
+    """What to post to a login view."""
+    return {"username": name, "password": PASSWORD}
+
+
 def sign_up() -> None:
     from django.contrib.auth import get_user_model
 
