@@ -1,0 +1,90 @@
+"""HTTP answers to requests whose session has ended: pages are redirected, APIs get JSON."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import add_never_cache_headers
+
+from live_single_session.farewell import Farewell, login_url
+
+HEADER = "Session-Ended"
+
+
+def is_page(request: HttpRequest) -> bool:
+    """Tell whether somebody looks at the answer: a navigation, or one that names HTML."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    accept = request.headers.get("Accept")
+    return accept is None or "text/html" in accept
+
+
+def session_ended(
+    request: HttpRequest, response: HttpResponseBase, farewell: Farewell
+) -> HttpResponseBase:
+    """Return the answer to a request with the cookie of an ended session.
+
+    A page that needs a login becomes a redirect to the login page, an API request that
+    does becomes a 401. What needs none stays as it is, and the next page shows the message.
+    """
+    told = response
+    if not needs_login(request, response):
+        _leave_message(request, farewell)
+    elif is_page(request):
+        _leave_message(request, farewell)
+        told = HttpResponseRedirect(_login_location(request, response, farewell.reason))
+    else:
+        told = JsonResponse(ended_body(farewell), status=401)
+    if told is not response:
+        told.cookies = response.cookies
+        add_never_cache_headers(told)
+    told.headers[HEADER] = farewell.reason
+    return told
+
+
+def ended_body(farewell: Farewell) -> dict[str, Any]:
+    """Return the JSON of a 401 for an ended session."""
+    return {
+        "code": "session_ended",
+        "reason": farewell.reason,
+        "detail": farewell.message(),
+        "login_url": login_url(),
+    }
+
+
+def needs_login(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Tell whether a view turned away a visitor who is not signed in."""
+    if response.status_code in (401, 403):
+        return True
+    location = response.headers.get("Location")
+    if response.status_code not in (301, 302, 303, 307, 308) or location is None:
+        return False
+    target = urlsplit(location)
+    comes_back_to = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [""])[0]
+    return target.path == urlsplit(login_url()).path or comes_back_to in (
+        request.get_full_path(),
+        request.build_absolute_uri(),
+    )
+
+
+def _leave_message(request: HttpRequest, farewell: Farewell) -> None:
+    messages.warning(request, farewell.message(), fail_silently=True)
+
+
+def _login_location(request: HttpRequest, response: HttpResponseBase, reason: str) -> str:
+    """Return where the view sends its visitor to sign in, and why."""
+    location = response.headers.get("Location")
+    if location is None:
+        location = with_query(login_url(), {REDIRECT_FIELD_NAME: request.get_full_path()})
+    return with_query(location, {"ended": reason})
+
+
+def with_query(url: str, extra: dict[str, str]) -> str:
+    """Return a URL with more in its query string."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(extra, safe="/")) if part)
+    return urlunsplit(parts._replace(query=query))

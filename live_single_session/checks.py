@@ -1,0 +1,233 @@
+"""System checks: what is wrong with the settings, and what would be wiser."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.cache import SessionStore as CacheStore
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedDBStore
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+from django.core import checks
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from live_single_session import registry
+from live_single_session.backends.fence import Fence
+from live_single_session.conf import DEFAULTS
+
+Messages = list[checks.CheckMessage]
+
+SETTING = "LIVE_SINGLE_SESSION"
+MIDDLEWARE = "live_single_session.middleware.SingleSessionMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
+IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+
+MODES = ("end_oldest", "refuse", "ask", "observe")
+DISCLOSED = ("device", "time", "ip")
+
+
+def register() -> None:
+    """Register the checks; called when the app is ready."""
+    for check in (check_settings, check_middleware, check_layer, check_engine, check_sqlite):
+        checks.register(check, checks.Tags.security)
+
+
+def check_settings(**kwargs: Any) -> Messages:
+    """E001 to E004: a value that the package can't work with."""
+    values = getattr(settings, SETTING, {})
+    if not isinstance(values, dict):
+        return [checks.Error(f"{SETTING} must be a dict.", id="live_single_session.E001")]
+    return [*_unknown_keys(values), *_wrong_values({**DEFAULTS, **values})]
+
+
+def _unknown_keys(values: dict[str, Any]) -> Iterator[checks.CheckMessage]:
+    for key in values.keys() - DEFAULTS.keys():
+        near = difflib.get_close_matches(str(key).upper(), DEFAULTS, n=1, cutoff=0)
+        yield checks.Error(
+            f"{SETTING} has no key {key!r}.",
+            hint=f"Did you mean {near[0]!r}?",
+            id="live_single_session.E002",
+        )
+
+
+def _wrong_values(values: dict[str, Any]) -> Iterator[checks.CheckMessage]:
+    for key, (fits, wanted) in _VALID.items():
+        value = values[key]
+        if not fits(value):
+            yield checks.Error(
+                f"{SETTING}[{key!r}] is {value!r}.",
+                hint=f"It must be {wanted}.",
+                id="live_single_session.E003",
+            )
+        elif key in _PATHS and isinstance(value, str):
+            yield from _bad_path(key, value)
+
+
+def _bad_path(key: str, path: str) -> Iterator[checks.CheckMessage]:
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        problem = str(error)
+    else:
+        problem = "" if callable(found) else "It is not callable."
+    if problem:
+        yield checks.Error(
+            f"{SETTING}[{key!r}] names {path!r}, which can't be used: {problem}",
+            hint="Give the dotted path of a callable.",
+            id="live_single_session.E004",
+        )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _is_callable(value: Any) -> bool:
+    return isinstance(value, str) or callable(value)
+
+
+_PATHS = ("LIMIT", "SLOT", "CLIENT_IP")
+
+_VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "LIMIT": (
+        lambda v: v is None or _is_count(v) or _is_callable(v),
+        "a number from 1 up, None, or the dotted path of a callable",
+    ),
+    "ON_LIMIT": (lambda v: v in MODES, "one of " + ", ".join(map(repr, MODES))),
+    "SLOT": (lambda v: v is None or _is_callable(v), "None or the dotted path of a callable"),
+    "RECHECK_SECONDS": (_is_seconds, "a number of seconds above 0"),
+    "PUSH_TIMEOUT_SECONDS": (_is_seconds, "a number of seconds above 0"),
+    "WEBSOCKET_PATH": (
+        lambda v: isinstance(v, str) and v.startswith("/"),
+        'a path that begins with "/"',
+    ),
+    "CLIENT_IP": (
+        lambda v: v is None or _is_callable(v),
+        "None or the dotted path of a callable",
+    ),
+    "RECORD_CLIENT": (lambda v: isinstance(v, bool), "True or False"),
+    "DISCLOSE": (
+        lambda v: isinstance(v, list | tuple | set | frozenset) and set(v) <= set(DISCLOSED),
+        "a tuple of any of " + ", ".join(map(repr, DISCLOSED)),
+    ),
+    "ACTIVITY_SECONDS": (
+        lambda v: v is None or _is_seconds(v),
+        "None or a number of seconds above 0",
+    ),
+    "KEEP_ENDED_DAYS": (
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
+        "a number of days, 0 or more",
+    ),
+}
+
+
+def check_middleware(**kwargs: Any) -> Messages:
+    """W001 and W002: the middleware is missing, or stands where it can't work."""
+    listed = list(settings.MIDDLEWARE)
+    ours = _position(MIDDLEWARE, listed)
+    if ours is None:
+        return [
+            checks.Warning(
+                f"{MIDDLEWARE} is not in MIDDLEWARE.",
+                hint=f"Add it behind {AUTHENTICATION}: without it, sessions that rotate "
+                "their key are lost sight of, and nobody is told why a session ended.",
+                id="live_single_session.W001",
+            )
+        ]
+    return [
+        checks.Warning(
+            f"{MIDDLEWARE} must come after {other} in MIDDLEWARE.",
+            hint="Move it down the list.",
+            id="live_single_session.W002",
+        )
+        for other in (AUTHENTICATION, MESSAGES)
+        if (_position(other, listed) or 0) > ours
+    ]
+
+
+def _position(path: str, listed: list[str]) -> int | None:
+    """Return where a middleware or a subclass of it stands."""
+    wanted = import_string(path)
+    for position, candidate in enumerate(listed):
+        found = import_string(candidate)
+        if found is wanted or (isinstance(found, type) and issubclass(found, wanted)):
+            return position
+    return None
+
+
+def check_layer(**kwargs: Any) -> Messages:
+    """W003 and W004: tabs would be told late, or not by every process."""
+    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
+    if layer is None:
+        return [
+            checks.Warning(
+                "There is no default channel layer in CHANNEL_LAYERS.",
+                hint="Tabs learn only by their re-check that their session has ended. "
+                "Configure channels_redis.",
+                id="live_single_session.W003",
+            )
+        ]
+    if layer.get("BACKEND") == IN_MEMORY and not settings.DEBUG:
+        return [
+            checks.Warning(
+                "The in-memory channel layer reaches the tabs of its own process only.",
+                hint="Configure channels_redis if there is more than one process.",
+                id="live_single_session.W004",
+            )
+        ]
+    return []
+
+
+def check_engine(**kwargs: Any) -> Messages:
+    """E005 and W006: a session engine that can bring ended sessions back."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if issubclass(store, Fence):
+        return []
+    for django_store, (name, reason) in _UNSAFE.items():
+        if issubclass(store, django_store):
+            return [_unsafe_engine(name, reason)]
+    return []
+
+
+_COOKIES = "a session in a cookie can't be ended: the cookie can be sent again"
+
+_UNSAFE: dict[type, tuple[str, str]] = {
+    CachedDBStore: ("cached_db", "a read that began before the end fills the cache again"),
+    CacheStore: ("cache", "a late save can write an ended session again"),
+    FileStore: ("file", "a late save can write an ended session again"),
+    CookieStore: ("signed_cookies", _COOKIES),
+}
+
+
+def _unsafe_engine(name: str, reason: str) -> checks.CheckMessage:
+    text = f"The session engine {settings.SESSION_ENGINE!r} can bring ended sessions back."
+    hint = f"Use 'live_single_session.backends.{name}': {reason}."
+    if name == "signed_cookies":
+        return checks.Error(text, hint=hint, id="live_single_session.E005")
+    return checks.Warning(text, hint=hint, id="live_single_session.W006")
+
+
+def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:
+    """W007: SQLite locks the database too late inside ATOMIC_REQUESTS."""
+    connection = connections[registry.database()]
+    config = connection.settings_dict
+    mode = str(config.get("OPTIONS", {}).get("transaction_mode", "")).upper()
+    if connection.vendor != "sqlite" or not config.get("ATOMIC_REQUESTS"):
+        return []
+    if mode in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    return [
+        checks.Warning(
+            "SQLite with ATOMIC_REQUESTS fails two sign-ins at once: database is locked.",
+            hint="Set OPTIONS['transaction_mode'] = 'IMMEDIATE' for this database.",
+            id="live_single_session.W007",
+        )
+    ]

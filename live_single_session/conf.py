@@ -1,0 +1,102 @@
+"""The settings: the one place that reads ``settings.LIVE_SINGLE_SESSION``.
+
+Every property is read when it is used, so that ``override_settings`` just works.
+Values are validated by the system checks (``live_single_session.checks``), not here.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+Limit = int | None | Callable[[Any, HttpRequest | None], int | None]
+
+DEFAULTS: dict[str, Any] = {
+    "LIMIT": 1,
+    "ON_LIMIT": "end_oldest",
+    "SLOT": None,
+    "RECHECK_SECONDS": 30,
+    "PUSH_TIMEOUT_SECONDS": 2,
+    "WEBSOCKET_PATH": "/ws/live-single-session/",
+    "CLIENT_IP": None,
+    "RECORD_CLIENT": True,
+    "DISCLOSE": ("device", "time"),
+    "ACTIVITY_SECONDS": None,
+    "KEEP_ENDED_DAYS": 90,
+}
+
+
+def _get(key: str) -> Any:
+    return getattr(settings, "LIVE_SINGLE_SESSION", {}).get(key, DEFAULTS[key])
+
+
+def _imported(value: Any) -> Any:
+    return import_string(value) if isinstance(value, str) else value
+
+
+class Conf:
+    """The package's settings, as attributes."""
+
+    @property
+    def LIMIT(self) -> Limit:
+        """How many live sessions a user may have in one slot; ``None``: no limit."""
+        limit: Limit = _imported(_get("LIMIT"))
+        return limit
+
+    @property
+    def ON_LIMIT(self) -> str:
+        """What a login over the limit does: end_oldest, refuse, ask or observe."""
+        return str(_get("ON_LIMIT"))
+
+    @property
+    def SLOT(self) -> Callable[[Any, HttpRequest | None], str] | None:
+        """Names the slot that a login counts in; ``None``: there is one slot."""
+        slot: Callable[[Any, HttpRequest | None], str] | None = _imported(_get("SLOT"))
+        return slot
+
+    @property
+    def RECHECK_SECONDS(self) -> float:
+        """How often open sockets are checked against the registry."""
+        return float(_get("RECHECK_SECONDS"))
+
+    @property
+    def PUSH_TIMEOUT_SECONDS(self) -> float:
+        """The most that telling may cost a login."""
+        return float(_get("PUSH_TIMEOUT_SECONDS"))
+
+    @property
+    def WEBSOCKET_PATH(self) -> str:
+        """Where the consumer listens."""
+        return str(_get("WEBSOCKET_PATH"))
+
+    @property
+    def CLIENT_IP(self) -> Callable[[HttpRequest], str | None] | None:
+        """Tells the client's address; ``None``: ``REMOTE_ADDR``."""
+        client_ip: Callable[[HttpRequest], str | None] | None = _imported(_get("CLIENT_IP"))
+        return client_ip
+
+    @property
+    def RECORD_CLIENT(self) -> bool:
+        """Whether address and user agent are kept in the registry."""
+        return bool(_get("RECORD_CLIENT"))
+
+    @property
+    def DISCLOSE(self) -> frozenset[str]:
+        """What an ended tab is told about the login that ended it."""
+        return frozenset(_get("DISCLOSE"))
+
+    @property
+    def ACTIVITY_SECONDS(self) -> float | None:
+        """``last_seen_at`` is written at most this often; ``None``: never."""
+        seconds = _get("ACTIVITY_SECONDS")
+        return None if seconds is None else float(seconds)
+
+    @property
+    def KEEP_ENDED_DAYS(self) -> int:
+        """How long ``prune_sessions`` leaves ended rows."""
+        return int(_get("KEEP_ENDED_DAYS"))
+
+
+conf = Conf()

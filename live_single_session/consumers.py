@@ -1,0 +1,96 @@
+"""The package's own websocket: it says which session it watches, and when that has ended."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.consumer import AsyncConsumer
+from channels.db import database_sync_to_async
+from django.conf import settings
+
+from live_single_session.farewell import Farewell, in_language_of
+from live_single_session.standing import Standing, standing
+from live_single_session.watch import watching
+from live_single_session.websocket import (
+    CLOSE_ENDED,
+    CLOSE_NOT_SIGNED_IN,
+    CLOSE_TALKATIVE,
+    accept,
+    close,
+)
+
+# What a client, which has nothing to say, may send before it is cut off.
+MOST_FRAMES = 16
+MOST_CHARACTERS = 4096
+
+find_standing = database_sync_to_async(standing)
+
+
+class SingleSessionConsumer(AsyncConsumer):
+    """Speaks the protocol of ``session.ready`` and ``session.ended``.
+
+    It has no channel of its own in the channel layer, and so does not die with it.
+    """
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await receive()  # websocket.connect
+        await accept(scope, send)
+        found = await find_standing(
+            scope["session"],
+            scope["user"],
+            scope["cookies"].get(settings.SESSION_COOKIE_NAME),
+            _page_session(scope),
+        )
+        if found.farewell is not None:
+            await _say_farewell(scope, send, found.farewell, signed_in=found.signed_in)
+        elif found.session_id is not None:
+            await _watch(scope, receive, send, found)
+        else:
+            await close(send, CLOSE_NOT_SIGNED_IN)
+
+
+async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing) -> None:
+    assert found.session_id is not None  # noqa: S101
+    listener = asyncio.create_task(_listen(receive))
+    try:
+        async with watching(found.session_id, found.user_pk) as ended:
+            if not ended.done():
+                await _send(send, {"type": "session.ready", "session": str(found.session_id)})
+            await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                await _say_farewell(scope, send, ended.result(), signed_in=False)
+            elif listener.result() == CLOSE_TALKATIVE:
+                await close(send, CLOSE_TALKATIVE)
+    finally:
+        listener.cancel()
+
+
+async def _listen(receive: Any) -> int | None:
+    """Ignore what the client sends until it leaves, or has sent too much."""
+    frames = characters = 0
+    while frames <= MOST_FRAMES and characters <= MOST_CHARACTERS:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        frames += 1
+        characters += len(message.get("text") or message.get("bytes") or "")
+    return CLOSE_TALKATIVE
+
+
+async def _say_farewell(
+    scope: dict[str, Any], send: Any, farewell: Farewell, *, signed_in: bool
+) -> None:
+    with in_language_of(scope):
+        frame = farewell.frame(signed_in=signed_in)
+    await _send(send, frame)
+    await close(send, CLOSE_ENDED)
+
+
+async def _send(send: Any, frame: dict[str, Any]) -> None:
+    await send({"type": "websocket.send", "text": json.dumps(frame)})
+
+
+def _page_session(scope: dict[str, Any]) -> str | None:
+    query = parse_qs(scope.get("query_string", b"").decode("latin1"))
+    return query.get("session", [None])[0]

@@ -1,0 +1,44 @@
+"""The request that is being served here and now, for those whom no one hands it to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from django.http import HttpRequest
+
+_request: ContextVar[HttpRequest | None] = ContextVar("live_single_session", default=None)
+
+
+@contextmanager
+def serving(request: HttpRequest) -> Iterator[None]:
+    """Make this the current request for as long as the context lasts."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+def current_request() -> HttpRequest | None:
+    """Return the request that the caller runs in; None in a command or a task."""
+    return _request.get()
+
+
+@dataclass
+class Started:
+    """A session that a request has started: its id, its key, and whether it is committed."""
+
+    id: str
+    key: str | None = field(repr=False)
+    committed: bool = False
+
+
+def note_start(request: HttpRequest, started: Started) -> None:
+    """Remember the session that this request has started."""
+    request._live_single_session_started = started  # type: ignore[attr-defined]
+
+
+def started_in(request: HttpRequest) -> Started | None:
+    """Return the session that this request has started, if any."""
+    return getattr(request, "_live_single_session_started", None)

@@ -1,0 +1,70 @@
+"""What the registry asks of the session engine: to forget a session, and whether it has.
+
+Two kinds of engine differ in when they are asked. Rows of Django's ``db`` engine in the
+registry's own database are deleted in the registry's transaction, which is final. All
+others are cleaned up on commit, since they forget at once what a rollback would have
+kept; those of ``live_single_session.backends`` stay ended meanwhile, and ever after.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore as DBStore
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
+from django.db import router
+
+
+def store_class() -> Any:
+    """Return the ``SessionStore`` class of ``settings.SESSION_ENGINE``."""
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def keeps_keys() -> bool:
+    """Tell whether a session has a lasting key. A signed cookie *is* its key."""
+    return not issubclass(store_class(), CookieStore)
+
+
+def shares_transaction(using: str) -> bool:
+    """Tell whether deleting a session can be part of a transaction on this database."""
+    store = store_class()
+    return (
+        issubclass(store, DBStore)
+        and store.load is DBStore.load
+        and store.delete is DBStore.delete
+        and router.db_for_write(store.get_model_class()) == using
+    )
+
+
+def delete_rows(session_keys: Iterable[str], using: str) -> None:
+    """Delete sessions of an engine that shares the transaction on this database."""
+    rows = store_class().get_model_class()._default_manager.using(using)
+    rows.filter(session_key__in=list(session_keys)).delete()
+
+
+def suspect(session_keys: Iterable[str], seconds: float) -> None:
+    """Make a fenced cache engine ask the registry about these sessions from now on.
+
+    Args:
+        session_keys: the sessions that may have ended.
+        seconds: how long the longest of them could have lived.
+    """
+    mark = getattr(store_class(), "suspect", None)
+    if mark is not None:
+        mark(session_keys, seconds)
+
+
+def forget(session_key: str) -> None:
+    """Delete one session, by the engine's own means."""
+    store_class()().delete(session_key)
+
+
+def holds(session_key: str, user_pk: object) -> bool:
+    """Tell whether the engine still has this session, signed in as this user."""
+    store: SessionBase = store_class()(session_key)
+    # The file engine would put a new, empty session in the place of an expired one.
+    store.create = lambda: None  # type: ignore[method-assign]
+    return bool(store.get(SESSION_KEY) == str(user_pk))

@@ -1,0 +1,153 @@
+"""What the tab or client of an ended session is told, and in which words.
+
+A ``Farewell`` holds the facts. It travels through the channel layer, since the row may
+be gone by the time that it arrives, and is put into words where the language is known.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+from django.utils.translation import get_language_from_request, override
+from django.utils.translation import gettext as _
+
+from live_single_session.conf import conf
+from live_single_session.devices import Device, device_of
+from live_single_session.models import EndReason, UserSession
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """The login that took a session's place, as far as ``DISCLOSE`` lets it be told."""
+
+    device: Device | None
+    ip: str | None
+
+
+@dataclass(frozen=True)
+class Farewell:
+    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+
+    session: str
+    reason: str
+    at: str | None = None
+    by: Newcomer | None = None
+
+    def pack(self) -> dict[str, Any]:
+        """Return this as plain values, for a channel layer."""
+        return asdict(self)
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> "Farewell":
+        """Return what ``pack()`` was called on; keys of later versions are ignored."""
+        by = packed.get("by")
+        if by is not None:
+            device = by.get("device")
+            by = Newcomer(device=device and Device(**device), ip=by.get("ip"))
+        return cls(packed["session"], packed["reason"], packed.get("at"), by)
+
+    def frame(self, *, signed_in: bool) -> dict[str, Any]:
+        """Return the ``session.ended`` frame, in the language that is active.
+
+        Args:
+            signed_in: whether the browser is signed in again.
+        """
+        return {
+            "type": "session.ended",
+            "session": self.session,
+            "reason": self.reason,
+            "at": self.at,
+            "by": self._by(),
+            "signed_in": signed_in,
+            "title": title(self.reason),
+            "message": self.message(),
+            "login_url": login_url(),
+        }
+
+    def message(self) -> str:
+        """Return what happened in a sentence or two, in the language that is active."""
+        if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
+            return _(
+                "You signed in on another device (%(device)s), so you were signed out here."
+            ) % {"device": self.by.device}
+        return message(self.reason)
+
+    def _by(self) -> dict[str, Any] | None:
+        if self.by is None:
+            return None
+        device = None if self.by.device is None else str(self.by.device)
+        return {"device": device, "ip": self.by.ip}
+
+
+def farewell_to(row: UserSession) -> Farewell:
+    """Return what to tell the tab of an ended session."""
+    told = conf.DISCLOSE
+    by = None
+    if row.end_reason == EndReason.SUPERSEDED and row.replaced_by is not None:
+        newer = row.replaced_by
+        by = Newcomer(
+            device=device_of(newer.user_agent) if "device" in told else None,
+            ip=newer.ip if "ip" in told else None,
+        )
+    at = None
+    if row.ended_at is not None and "time" in told:
+        at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return Farewell(str(row.pk), row.end_reason, at, by)
+
+
+def missing(session_id: UUID) -> Farewell:
+    """Return what to tell the tab of a session whose row is gone: its user was deleted."""
+    return Farewell(str(session_id), EndReason.DEACTIVATED)
+
+
+def title(reason: str) -> str:
+    """Return a heading, in the language that is active."""
+    return {
+        EndReason.SUPERSEDED: _("You are signed in somewhere else"),
+        EndReason.LOGGED_OUT: _("You signed out"),
+        EndReason.USER_SWITCHED: _("Somebody else signed in"),
+        EndReason.DEACTIVATED: _("Your account is not active"),
+        EndReason.EXPIRED: _("Your session has expired"),
+        EndReason.PASSWORD_CHANGED: _("Your password was changed"),
+    }.get(EndReason(reason), _("You were signed out"))
+
+
+def message(reason: str) -> str:
+    """Return what happened, without particulars, in the language that is active."""
+    return {
+        EndReason.SUPERSEDED: _(
+            "You signed in on another device, so you were signed out here."
+        ),
+        EndReason.LOGGED_OUT: _("You signed out in another tab of this browser."),
+        EndReason.REVOKED: _("You ended this session from another device."),
+        EndReason.REVOKED_BY_STAFF: _("An administrator ended this session."),
+        EndReason.PASSWORD_CHANGED: _(
+            "Your password was changed, so you were signed out on every other device."
+        ),
+        EndReason.USER_SWITCHED: _("Another account was signed in to in this browser."),
+        EndReason.DEACTIVATED: _("This account was deactivated or removed."),
+        EndReason.EXPIRED: _("You were signed out because your session expired."),
+    }[EndReason(reason)]
+
+
+def login_url() -> str:
+    """Return the address of the site's login page."""
+    try:
+        return resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return str(settings.LOGIN_URL)
+
+
+def in_language_of(scope: dict[str, Any]) -> AbstractContextManager[None]:
+    """Activate the language that the browser behind an ASGI connection asks for."""
+    request = HttpRequest()
+    request.COOKIES = scope.get("cookies", {})
+    accepted = dict(scope["headers"]).get(b"accept-language", b"")
+    request.META["HTTP_ACCEPT_LANGUAGE"] = accepted.decode("latin1")
+    return override(get_language_from_request(request))

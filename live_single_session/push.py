@@ -1,0 +1,90 @@
+"""Tells the tabs of ended sessions, through the channel layer: a courtesy, never a duty.
+
+One message for each user and event, to the user's group. Whatever the layer does, it
+costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it; what is lost here is
+found by the re-check (``live_single_session.watch``).
+"""
+
+import asyncio
+import hashlib
+import logging
+from contextlib import suppress
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from live_single_session import registry
+from live_single_session.conf import conf
+from live_single_session.farewell import farewell_to
+from live_single_session.models import UserSession
+from live_single_session.signals import session_ended
+
+logger = logging.getLogger("live_single_session")
+
+MESSAGE_TYPE = "live_single_session.ended"
+
+# A task is kept alive by nobody but the one who made it.
+_sending: set[asyncio.Task[None]] = set()
+
+
+def connect() -> None:
+    """Listen for ended sessions; called when the app is ready."""
+    session_ended.connect(tell_tabs, dispatch_uid="live_single_session.push")
+
+
+def group_of(user_pk: object, using: str) -> str:
+    """Return the name of a user's group, which is valid for every channel layer.
+
+    Args:
+        user_pk: the user's primary key, of any type.
+        using: the alias of the database that the registry is in.
+    """
+    name = f"{settings.AUTH_USER_MODEL.lower()}\n{using}\n{user_pk}"
+    return "live-single-session." + hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+def tell_tabs(session: UserSession, together: tuple[UserSession, ...], **kwargs: Any) -> None:
+    """Send one message about all the sessions of a user that ended together."""
+    layer = get_channel_layer()
+    if layer is None or session is not together[0]:
+        return
+    group = group_of(session.user_id, registry.database())
+    ended = [farewell_to(row).pack() for row in together]
+    _run(layer, group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended})
+
+
+def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
+    """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        _send_and_wait(layer, group, message)
+    else:  # synchronous code in a loop's own thread: nobody there may wait
+        _task(layer, group, message)
+
+
+def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
+    async def send() -> None:
+        # A client that hangs up cancels the login's task, and only that.
+        await asyncio.shield(_task(layer, group, message))
+
+    with suppress(asyncio.CancelledError):
+        async_to_sync(send)()
+
+
+def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[None]:
+    task = asyncio.get_running_loop().create_task(_send(layer, group, message))
+    _sending.add(task)
+    task.add_done_callback(_sending.discard)
+    return task
+
+
+async def _send(layer: Any, group: str, message: dict[str, Any]) -> None:
+    try:
+        async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
+            await layer.group_send(group, message)
+    except Exception as error:
+        reason = type(error).__name__
+        logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)

@@ -1,0 +1,115 @@
+"""What happens to users, written into the registry: signing in and out, and the rest.
+
+A sign-in is a session's only when that session belongs to that user afterwards:
+``user_logged_in`` also comes from API tokens, from ``channels.auth.login`` (without a
+request) and from tests with bare requests.
+"""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import transaction
+from django.db.models.signals import post_save, pre_delete
+from django.http import HttpRequest
+
+from live_single_session import registry
+from live_single_session.context import Started, current_request, note_start
+from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
+
+logger = logging.getLogger("live_single_session")
+
+
+def connect() -> None:
+    """Connect the receivers; called when the app is ready."""
+    user_logged_in.connect(signed_in, dispatch_uid="live_single_session")
+    user_logged_out.connect(signed_out, dispatch_uid="live_single_session")
+    user_model = settings.AUTH_USER_MODEL
+    post_save.connect(user_saved, sender=user_model, dispatch_uid="live_single_session")
+    pre_delete.connect(user_deleted, sender=user_model, dispatch_uid="live_single_session")
+
+
+def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """Start the session that this login made; a login that cannot be recorded fails."""
+    if request is None or not _is_signed_in(request, user):
+        return
+    request = getattr(request, "_request", request)  # Django REST framework wraps it
+    try:
+        row = registry.start(user, request)
+    except Exception:
+        logger.error("The sign-in of user %s failed: it could not be recorded", user.pk)
+        _sign_out_again(request)
+        raise
+    started = Started(str(row.pk), request.session.session_key)
+    note_start(request, started)
+    transaction.on_commit(
+        lambda: setattr(started, "committed", True), using=registry.database(), robust=True
+    )
+
+
+def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
+    """End the session that the user signs out of, for all tabs of that browser."""
+    session_id = _session_id(request)
+    if request is None or session_id is None:
+        return
+    request._live_single_session_signed_out = True  # type: ignore[attr-defined]
+    row = registry.recognise(None, session_id)
+    if row is not None:
+        registry.end(row, EndReason.LOGGED_OUT)
+
+
+def user_saved(
+    instance: Any, created: bool, raw: bool, update_fields: Any, **kwargs: Any
+) -> None:
+    """End the sessions of a user who was deactivated or got another password."""
+    if created or raw:
+        return
+    if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
+        registry.end_all(instance, EndReason.DEACTIVATED)
+    # Set by ``set_password()`` until the save is over; not when a hash is upgraded.
+    elif getattr(instance, "_password", None) is not None:
+        registry.end_all(instance, EndReason.PASSWORD_CHANGED, keep=_session_of(instance))
+
+
+def user_deleted(instance: Any, **kwargs: Any) -> None:
+    """End the sessions of a user who is about to be deleted."""
+    registry.end_all(instance, EndReason.DEACTIVATED)
+
+
+def _was_saved(field: str, update_fields: Any) -> bool:
+    return update_fields is None or field in update_fields
+
+
+def _is_signed_in(request: HttpRequest, user: Any) -> bool:
+    session = getattr(request, "session", None)
+    return session is not None and session.get(SESSION_KEY) == _in_session(user)
+
+
+def _in_session(user: Any) -> str:
+    return str(user._meta.pk.value_to_string(user))
+
+
+def _session_id(request: HttpRequest | None) -> Any:
+    session = getattr(request, "session", None)
+    return None if session is None else as_uuid(session.get(SESSION_ID_KEY))
+
+
+def _session_of(user: Any) -> Any:
+    """Return the id of the session in which this user works right now, if any."""
+    request = current_request()
+    if request is None or not _is_signed_in(request, user):
+        return None
+    return _session_id(request)
+
+
+def _sign_out_again(request: HttpRequest) -> None:
+    request.session.flush()
+    request.user = AnonymousUser()
+
+    async def anonymous() -> AnonymousUser:
+        return AnonymousUser()
+
+    request.auser = anonymous  # type: ignore[assignment]

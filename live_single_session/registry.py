@@ -1,0 +1,540 @@
+"""The registry: who is signed in where. The only writer of ``UserSession``.
+
+One rule: whatever changes a user's rows does it under that user's lock, and reads the
+session keys that it deletes after taking it. Otherwise a key that is rotated beside a
+login survives the login. Times are the database's, so that skewed clocks of the nodes
+can't change who is oldest.
+
+The functions are synchronous, as Django's transactions are; each has an async twin whose
+name begins with ``a``.
+"""
+
+import logging
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router, transaction
+from django.db.models import Max, Min, Q
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils import timezone
+
+from live_single_session import engine, policy
+from live_single_session.client import client_of
+from live_single_session.conf import conf
+from live_single_session.models import (
+    SESSION_ID_KEY,
+    EndReason,
+    UserSession,
+    UserSessionQuerySet,
+    as_uuid,
+    digest,
+)
+from live_single_session.signals import session_ended, session_started
+
+logger = logging.getLogger("live_single_session")
+
+CHUNK = 500
+# Added to how long a fenced engine remembers that a session may have ended.
+MARGIN_SECONDS = 24 * 60 * 60
+
+
+def database() -> str:
+    """Return the alias of the database that the registry is written to and decided in."""
+    return router.db_for_write(UserSession)
+
+
+def live(user: Any) -> list[UserSession]:
+    """Return the user's live sessions, the newest first."""
+    return list(_rows().of(user).live().order_by("-serial"))
+
+
+def start(user: Any, request: HttpRequest) -> UserSession:
+    """Record a login and end the sessions that have to give way to it.
+
+    A second login in the same browser is the same session: nothing of its own ends.
+
+    Args:
+        user: who signed in.
+        request: the request that did it; its ``session`` already belongs to the user.
+
+    Returns:
+        the session's row; its id is in ``request.session`` from now on.
+
+    Raises:
+        ImproperlyConfigured: a ``LIMIT`` callable returned what is no limit.
+        Exception: whatever a ``LIMIT`` or ``SLOT`` callable raises. Nothing has changed
+            then, here as above.
+    """
+    limit, slot = _limit(user, request), _slot(user, request)
+    session = request.session
+    if engine.keeps_keys() and session.session_key is None:
+        session.save()  # a switch of users has flushed it, and left it without a key
+    left = _left_by_browser(request)
+    with _locked({user.pk, *(row.user_id for row in left)}) as now:
+        rows = _lock_rows(
+            _here(session) | Q(pk__in=[row.pk for row in left]), user, slot, limit
+        )
+        current = _current(rows, user, session)
+        if current is None:
+            _take_fresh_key(session, rows)
+            current = _insert(user, slot, request, now, _next_serial(user))
+            _end_left(rows, left, current, now)
+            _on_commit(_announce_start, current, request)
+        else:
+            _follow(current, session, now)
+        _make_room(rows, current, limit, now)
+        if not engine.shares_transaction(database()):
+            _on_commit(finish, _rows().of(user))
+    session[SESSION_ID_KEY] = str(current.pk)
+    return current
+
+
+def end(session: UserSession, reason: str) -> bool:
+    """End one session.
+
+    Args:
+        session: its row, possibly stale.
+        reason: an ``EndReason``.
+
+    Returns:
+        whether this call ended it; False if it had ended before.
+    """
+    return _end_where(session.user_id, reason, Q(pk=session.pk)) == 1
+
+
+def end_all(user: Any, reason: str, keep: UserSession | uuid.UUID | None = None) -> int:
+    """End a user's sessions.
+
+    Args:
+        user: whose.
+        reason: an ``EndReason``.
+        keep: one that stays live, or its id.
+
+    Returns:
+        how many this call ended.
+    """
+    kept = keep.pk if isinstance(keep, UserSession) else keep
+    return _end_where(user.pk, reason, Q() if kept is None else ~Q(pk=kept))
+
+
+def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> bool:
+    """Follow a session to its new key.
+
+    Returns:
+        False if the session has ended meanwhile; its new key must not be used then.
+    """
+    try:
+        with _locked({user_pk}):
+            row = _for_update(_rows().live().filter(pk=as_uuid(session_id))).first()
+            if row is None:
+                return False
+            row.session_key, row.key_digest = new_key, digest(new_key)
+            row.save(using=database(), update_fields=["session_key", "key_digest"])
+            # A racing read or a late save could bring the old key back.
+            _suspect([old_key], [row])
+            return True
+    except get_user_model().DoesNotExist:
+        return False
+
+
+def adopt(user: Any, request: HttpRequest) -> UserSession | None:
+    """Give a row to a session that the registry has never seen.
+
+    It never ends another one: where there is no place left, it gives way itself.
+
+    Returns:
+        its row; its id is in ``request.session`` from now on. None if it had to give way.
+    """
+    limit, slot = _limit(user, request), _slot(user, request)
+    session = request.session
+    try:
+        with _locked({user.pk}) as now:
+            rows = _lock_rows(_here(session), user, slot, limit)
+            row = next((r for r in rows if r.key_digest == digest(session.session_key)), None)
+            if row is None:
+                row = _insert(user, slot, request, now, _first_serial(user))
+                held, _ = _held(rows, limit or 0, now)
+                if limit is not None and len(held) >= limit:
+                    newest = policy.oldest_first(held)[-1]
+                    _end_rows([row], EndReason.SUPERSEDED, now, replaced_by=newest)
+    except get_user_model().DoesNotExist:
+        return None
+    if row.ended_at is not None:
+        return None
+    session[SESSION_ID_KEY] = str(row.pk)
+    return row
+
+
+def recognise(session_key: str | None, session_id: object = None) -> UserSession | None:
+    """Return the row that a session key or an id belongs to, live or ended."""
+    match = Q(pk=as_uuid(session_id)) if session_id else _of_key(session_key)
+    return _rows().filter(match).select_related("replaced_by").first()
+
+
+def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSession | None]:
+    """Return those of some sessions that have ended, in one query if none has.
+
+    Sessions that expired on their own and those of deactivated users end here, and what
+    an earlier clean-up left behind is finished.
+
+    Returns:
+        their rows by id; None in the place of a row that is missing.
+    """
+    ended: dict[uuid.UUID, UserSession | None] = {}
+    for chunk in _chunks(session_ids):
+        sound = _rows().live().filter(pk__in=chunk, expires_at__gt=Now(), **_active_user())
+        doubtful = set(chunk) - set(sound.values_list("pk", flat=True))
+        if doubtful:
+            ended.update(_ended_of_doubtful(doubtful))
+    return ended
+
+
+def finish(rows: UserSessionQuerySet | None = None) -> int:
+    """Make the engine forget ended sessions that it may still hold. Idempotent.
+
+    Args:
+        rows: which ones to look at; by default all.
+
+    Returns:
+        how many this call finished.
+    """
+    unfinished = (_rows() if rows is None else rows).unfinished()
+    return _forget(dict(unfinished.values_list("pk", "session_key")))
+
+
+astart = sync_to_async(start)
+aend = sync_to_async(end)
+aend_all = sync_to_async(end_all)
+arotate = sync_to_async(rotate)
+aadopt = sync_to_async(adopt)
+alive = sync_to_async(live)
+arecognise = sync_to_async(recognise)
+afinish = sync_to_async(finish)
+
+
+# Locks and rows
+
+
+@contextmanager
+def _locked(user_pks: Collection[object]) -> Iterator[datetime]:
+    """Hold the locks of some users for one transaction; yield the database's time.
+
+    The lock is the user's row. SQLite has no row locks: there a write comes first, which
+    takes the database's.
+    """
+    using = database()
+    with transaction.atomic(using=using):
+        features = connections[using].features
+        users = get_user_model()._base_manager.using(using).filter(pk__in=user_pks)
+        if features.has_select_for_update:
+            # In one order, so that two users who swap browsers can't deadlock.
+            users = users.order_by("pk").select_for_update(
+                no_key=features.has_select_for_no_key_update
+            )
+        else:
+            _rows().filter(pk=uuid.UUID(int=0)).update(slot="")
+        times = list(users.values_list(Now(), flat=True))
+        if not times:
+            raise get_user_model().DoesNotExist
+        yield times[0]
+
+
+def _rows() -> UserSessionQuerySet:
+    return UserSession.objects.using(database())
+
+
+def _for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
+    """Read what is committed rather than a snapshot, under stricter isolation as well."""
+    features = connections[database()].features
+    if not features.has_select_for_update:
+        return rows
+    return rows.select_for_update(no_key=features.has_select_for_no_key_update)
+
+
+def _lock_rows(known: Q, user: Any, slot: str, limit: int | None) -> list[UserSession]:
+    """Return the known rows and, if there is a limit, the user's live ones in this slot."""
+    if limit is not None:
+        known |= Q(user=user, slot=slot, ended_at__isnull=True)
+    return list(_for_update(_rows().filter(known)))
+
+
+def _of_key(session_key: str | None) -> Q:
+    if not session_key:
+        return Q(pk__in=[])
+    if engine.keeps_keys():
+        return Q(key_digest=digest(session_key))
+    return Q(pk=as_uuid(engine.store_class()(session_key).get(SESSION_ID_KEY)))
+
+
+def _here(session: SessionBase) -> Q:
+    """Match the rows that this session has, by its id and by its key."""
+    by_id = Q(pk=as_uuid(session.get(SESSION_ID_KEY)))
+    return by_id | _of_key(session.session_key) if engine.keeps_keys() else by_id
+
+
+def _left_by_browser(request: HttpRequest) -> list[UserSession]:
+    """Return the session that the browser came with, if it goes on with another one."""
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not cookie or cookie == request.session.session_key:
+        return []
+    return list(_rows().live().filter(_of_key(cookie)))
+
+
+def _current(
+    rows: Iterable[UserSession], user: Any, session: SessionBase
+) -> UserSession | None:
+    """Return the live row that this session already has, if it is this user's."""
+    session_id = session.get(SESSION_ID_KEY)
+    key_digest = digest(session.session_key) if session.session_key else None
+    for row in rows:
+        known = str(row.pk) == session_id or (key_digest and row.key_digest == key_digest)
+        if known and row.ended_at is None and row.user_id == user.pk:
+            return row
+    return None
+
+
+def _take_fresh_key(session: SessionBase, rows: Iterable[UserSession]) -> None:
+    """Leave a key behind that another session had: what has ended never comes back."""
+    if engine.keeps_keys() and digest(session.session_key) in {r.key_digest for r in rows}:
+        session.cycle_key()
+
+
+def _insert(
+    user: Any, slot: str, request: HttpRequest, now: datetime, serial: int
+) -> UserSession:
+    client = client_of(request)
+    key = request.session.session_key if engine.keeps_keys() else None
+    row = UserSession(
+        user=user,
+        slot=slot,
+        session_key=key or "",
+        key_digest=digest(key) if key else None,
+        serial=serial,
+        ip=client.ip,
+        user_agent=client.user_agent,
+        started_at=now,
+        expires_at=_expiry(request.session, now),
+    )
+    row.save(force_insert=True, using=database())
+    return row
+
+
+def _follow(row: UserSession, session: SessionBase, now: datetime) -> None:
+    """Record what a second login in the same browser changed."""
+    row.expires_at = _expiry(session, now)
+    if engine.keeps_keys() and session.session_key:
+        row.session_key, row.key_digest = session.session_key, digest(session.session_key)
+    row.save(using=database(), update_fields=["expires_at", "session_key", "key_digest"])
+
+
+def _expiry(session: SessionBase, now: datetime) -> datetime:
+    return now + timedelta(seconds=session.get_expiry_age())
+
+
+def _next_serial(user: Any) -> int:
+    newest: int | None = _rows().of(user).aggregate(serial=Max("serial"))["serial"]
+    return 1 if newest is None else newest + 1
+
+
+def _first_serial(user: Any) -> int:
+    """An adopted session is older than every login that was recorded."""
+    oldest: int | None = _rows().of(user).aggregate(serial=Min("serial"))["serial"]
+    return 1 if oldest is None else oldest - 1
+
+
+# Who gives way
+
+
+def _limit(user: Any, request: HttpRequest | None) -> int | None:
+    limit = conf.LIMIT
+    if callable(limit):
+        limit = limit(user, request)
+    if limit is None or (isinstance(limit, int) and limit >= 1 and limit is not True):
+        return limit
+    raise ImproperlyConfigured(f"LIMIT must be a positive int or None, not {limit!r}.")
+
+
+def _slot(user: Any, request: HttpRequest | None) -> str:
+    slot = conf.SLOT
+    length = UserSession._meta.get_field("slot").max_length
+    return "" if slot is None else str(slot(user, request))[:length]
+
+
+def _make_room(
+    rows: Iterable[UserSession], current: UserSession, limit: int | None, now: datetime
+) -> None:
+    rivals = [
+        row
+        for row in rows
+        if row.ended_at is None
+        and row.pk != current.pk
+        and (row.user_id, row.slot) == (current.user_id, current.slot)
+    ]
+    if limit is None or not policy.over_limit(rivals, limit):
+        return
+    held, forgotten = _held(rivals, limit - 1, now)
+    _end_rows(forgotten, EndReason.EXPIRED, now)
+    _end_rows(policy.over_limit(held, limit), EndReason.SUPERSEDED, now, replaced_by=current)
+
+
+def _held(
+    rows: Iterable[UserSession], enough: int, now: datetime
+) -> tuple[list[UserSession], list[UserSession]]:
+    """Tell the sessions that the engine still holds from those that it has forgotten.
+
+    The engine is asked about the newest ones first, until enough are found; the rest is
+    taken for held: it has to give way in any case.
+    """
+    held: list[UserSession] = []
+    forgotten: list[UserSession] = []
+    for row in reversed(policy.oldest_first(rows)):
+        found = len(held) >= enough or _is_held(row, now)
+        (held if found else forgotten).append(row)
+    return held, forgotten
+
+
+def _is_held(row: UserSession, now: datetime) -> bool:
+    if row.session_key:
+        return engine.holds(row.session_key, row.user_id)
+    return row.expires_at is None or row.expires_at > now
+
+
+# Ending
+
+
+def _end_where(user_pk: object, reason: str, match: Q) -> int:
+    try:
+        with _locked({user_pk}) as now:
+            rows = list(_for_update(_rows().live().filter(match, user_id=user_pk)))
+            _end_rows(rows, reason, now)
+    except get_user_model().DoesNotExist:
+        return 0
+    return len(rows)
+
+
+def _end_left(
+    rows: Iterable[UserSession],
+    left: Iterable[UserSession],
+    current: UserSession,
+    now: datetime,
+) -> None:
+    """End what the browser was signed in to before it signed in to ``current``."""
+    ids = {row.pk for row in left}
+    for row in rows:
+        if row.pk in ids and row.ended_at is None:
+            same_user = row.user_id == current.user_id
+            reason = EndReason.SUPERSEDED if same_user else EndReason.USER_SWITCHED
+            _end_rows([row], reason, now, replaced_by=current)
+
+
+def _end_rows(
+    rows: list[UserSession],
+    reason: str,
+    now: datetime,
+    replaced_by: UserSession | None = None,
+) -> None:
+    """End live rows; the caller holds their users' locks."""
+    if not rows:
+        return
+    using = database()
+    changes = {"ended_at": now, "end_reason": reason, "replaced_by": replaced_by}
+    keys = {row.pk: row.session_key for row in rows if row.session_key}
+    if engine.shares_transaction(using):
+        engine.delete_rows(keys.values(), using)
+        changes["session_key"] = ""
+    else:
+        _suspect(keys.values(), rows)
+        _on_commit(_forget, keys)
+    for row in rows:
+        for name, value in changes.items():
+            setattr(row, name, value)
+    for chunk in _chunks([row.pk for row in rows]):
+        _rows().filter(pk__in=chunk).update(**changes)
+    _on_commit(_announce_end, tuple(rows))
+
+
+def _forget(keys: Mapping[uuid.UUID, str]) -> int:
+    """Clean up after sessions that have ended; return how many were left to clean up."""
+    finished = 0
+    for pk, key in keys.items():
+        try:
+            engine.forget(key)
+        except Exception:
+            logger.exception("The engine could not forget session %s; it will be retried", pk)
+        else:
+            finished += _rows().filter(pk=pk, session_key=key).update(session_key="")
+    return finished
+
+
+def _suspect(keys: Collection[str], rows: Iterable[UserSession]) -> None:
+    """Set the fence before the commit, so that a crash leaves no gap."""
+    now = timezone.now()
+    lifetimes = [(row.expires_at - now).total_seconds() for row in rows if row.expires_at]
+    seconds = max([settings.SESSION_COOKIE_AGE, *lifetimes]) + MARGIN_SECONDS
+    try:
+        engine.suspect(keys, seconds)
+    except Exception:
+        logger.exception("The session cache could not be told that sessions end")
+
+
+def _active_user() -> dict[str, bool]:
+    fields = {field.name for field in get_user_model()._meta.get_fields()}
+    return {"user__is_active": True} if "is_active" in fields else {}
+
+
+def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | None]:
+    """Look closer at sessions that are missing, ended, expired or deactivated."""
+    now = timezone.now()
+    rows = _rows().filter(pk__in=ids).select_related("replaced_by", "user").in_bulk()
+    ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
+    for row in rows.values():
+        if row.ended_at is None:
+            reason = _reason_to_end(row, now)
+            if reason is None:
+                continue
+            end(row, reason)
+            row.refresh_from_db()
+        ended[row.pk] = row
+    finish(_rows().filter(pk__in=rows.keys()))
+    return ended
+
+
+def _reason_to_end(row: UserSession, now: datetime) -> EndReason | None:
+    if not getattr(row.user, "is_active", True):
+        return EndReason.DEACTIVATED
+    # What the registry knows of the expiry may be old: the engine has the last word.
+    return None if _is_held(row, now) else EndReason.EXPIRED
+
+
+# On commit
+
+
+def _on_commit(function: Any, *args: Any) -> None:
+    transaction.on_commit(partial(function, *args), using=database(), robust=True)
+
+
+def _announce_start(row: UserSession, request: HttpRequest) -> None:
+    logger.info("Session %s of user %s started", row.pk, row.user_id)
+    session_started.send_robust(UserSession, session=row, request=request)
+
+
+def _announce_end(rows: tuple[UserSession, ...]) -> None:
+    for row in rows:
+        logger.info("Session %s of user %s ended: %s", row.pk, row.user_id, row.end_reason)
+        session_ended.send_robust(UserSession, session=row, together=rows)
+
+
+def _chunks(values: Iterable[uuid.UUID]) -> Iterator[list[uuid.UUID]]:
+    ordered = list(values)
+    for first in range(0, len(ordered), CHUNK):
+        yield ordered[first : first + CHUNK]

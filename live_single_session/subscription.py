@@ -1,0 +1,156 @@
+"""One channel of the channel layer, in many groups, that outlives the layer's failures.
+
+Channels' own consumers die when Redis goes away, and new ones are refused meanwhile.
+Here nothing raises and nothing waits for long: what can't be joined now is joined later.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from live_single_session.conf import conf
+
+logger = logging.getLogger("live_single_session")
+
+AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
+FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
+LONGEST_PAUSE = 5.0  # seconds
+
+
+class Subscription:
+    """Receives what is sent to some groups, while and whenever the layer works.
+
+    Args:
+        deliver: called with each message.
+        lost: called when messages may have been lost, and groups have to be joined again.
+    """
+
+    def __init__(
+        self, deliver: Callable[[dict[str, Any]], None], lost: Callable[[], None]
+    ) -> None:
+        self._deliver = deliver
+        self._lost = lost
+        self._layer: Any = None
+        self._channel: str | None = None
+        self._receiver: asyncio.Task[None] | None = None
+        self._joined: set[str] = set()
+        self._stale: set[str] = set()
+        self._pause = FIRST_PAUSE
+        self._retry_at = 0.0
+
+    async def update(self, wanted: Collection[str]) -> set[str]:
+        """Join the groups that are wanted and leave the others, as far as the layer lets.
+
+        Returns:
+            the groups that were joined by this call; messages that were sent to them
+            before may be lost.
+        """
+        if asyncio.get_running_loop().time() < self._retry_at:
+            return set()
+        joined: set[str] = set()
+        try:
+            await self._open()
+            await self._each(self._leave, (self._joined | self._stale) - set(wanted))
+            missing = set(wanted) - self._joined
+            await self._each(self._join, missing, joined)
+        except Exception as error:
+            await self._fail(error)
+        else:
+            self._recover()
+        return joined
+
+    def doubt(self) -> None:
+        """Join all groups again at the next update: the layer may have forgotten them."""
+        self._stale |= self._joined
+        self._joined.clear()
+
+    def seconds_to_retry(self) -> float | None:
+        """Return when an update is due because the last one failed; None if it did not."""
+        if not self._retry_at:
+            return None
+        return max(0.0, self._retry_at - asyncio.get_running_loop().time())
+
+    async def close(self) -> None:
+        """Leave all groups and stop receiving."""
+        self._retry_at = 0.0
+        if self._channel is not None:
+            await self.update(())
+        await self._stop_receiving()
+        self._channel = None
+
+    async def _open(self) -> None:
+        if self._channel is None:
+            self._layer = get_channel_layer()
+            if self._layer is None:
+                return
+            async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
+                self._channel = await self._layer.new_channel()
+        if self._receiver is None:
+            self._receiver = asyncio.create_task(self._receive())
+
+    async def _each(
+        self,
+        change: Callable[[str], Awaitable[None]],
+        groups: Collection[str],
+        done: set[str] | None = None,
+    ) -> None:
+        if self._layer is None:
+            return
+        ordered = list(groups)
+        for first in range(0, len(ordered), AT_ONCE):
+            batch = ordered[first : first + AT_ONCE]
+            async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS), asyncio.TaskGroup() as tasks:
+                for group in batch:
+                    tasks.create_task(change(group))
+            if done is not None:
+                done.update(batch)
+
+    async def _join(self, group: str) -> None:
+        if group in self._stale:
+            # The pub/sub layer believes that it is still subscribed, and does nothing.
+            await self._layer.group_discard(group, self._channel)
+            self._stale.discard(group)
+        await self._layer.group_add(group, self._channel)
+        self._joined.add(group)
+
+    async def _leave(self, group: str) -> None:
+        self._joined.discard(group)
+        self._stale.discard(group)
+        await self._layer.group_discard(group, self._channel)
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                self._deliver(await self._layer.receive(self._channel))
+            except Exception as error:
+                if "Timeout" not in type(error).__name__:  # an idle socket times out, too
+                    self._log(error)
+                    self.doubt()
+                    self._lost()
+                    await asyncio.sleep(self._pause)
+
+    async def _stop_receiving(self) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.cancel()
+            await asyncio.wait({receiver}, timeout=conf.PUSH_TIMEOUT_SECONDS)
+
+    async def _fail(self, error: Exception) -> None:
+        self._log(error)
+        self.doubt()
+        await self._stop_receiving()
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        self._retry_at = asyncio.get_running_loop().time() + self._pause
+
+    def _recover(self) -> None:
+        if self._retry_at:
+            logger.info("The channel layer works again")
+        self._pause, self._retry_at = FIRST_PAUSE, 0.0
+
+    def _log(self, error: Exception) -> None:
+        if not self._retry_at:
+            reason = type(error).__name__
+            logger.warning("The channel layer failed (%s); it is tried again", reason)

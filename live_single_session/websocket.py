@@ -1,0 +1,22 @@
+"""The close codes of the contract, and how a websocket is accepted and closed."""
+
+from typing import Any
+
+CLOSE_ENDED = 4001
+CLOSE_NOT_SIGNED_IN = 4003
+CLOSE_TALKATIVE = 4008
+
+
+async def accept(scope: dict[str, Any], send: Any) -> None:
+    """Accept a websocket, also if only to close it.
+
+    A code sent before that reaches the browser as a bare 1006; and so it does when the
+    client offered subprotocols and none was chosen.
+    """
+    offered = scope.get("subprotocols") or [None]
+    await send({"type": "websocket.accept", "subprotocol": offered[0]})
+
+
+async def close(send: Any, code: int) -> None:
+    """Close a websocket that has been accepted."""
+    await send({"type": "websocket.close", "code": code})
