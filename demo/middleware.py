@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 
-from demo.devices import DEVICES, device_of
+from demo.browsers import BROWSERS, browser_of
 
 POLICY = "; ".join(
     [
@@ -14,7 +14,7 @@ POLICY = "; ".join(
         "base-uri 'none'",
         # The page with the two browsers, and nobody else, may show the site in a frame.
         f"frame-ancestors http://{settings.DEMO_HOST}:*",
-        "frame-src " + " ".join(f"http://{device.host}:*" for device in DEVICES),
+        "frame-src " + " ".join(f"http://{browser.host}:*" for browser in BROWSERS),
     ]
 )
 
@@ -30,9 +30,9 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
         return response
 
 
-class TwoDevicesMiddleware(MiddlewareMixin):
-    """The two frames share one real browser. Let each introduce itself as its device."""
+class TwoBrowsersMiddleware(MiddlewareMixin):
+    """The two frames share one real browser. Let each introduce itself as what it shows."""
 
     def process_request(self, request):
-        if device := device_of(request):
-            request.META["HTTP_USER_AGENT"] = device.user_agent
+        if browser := browser_of(request):
+            request.META["HTTP_USER_AGENT"] = browser.user_agent

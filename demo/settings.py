@@ -37,7 +37,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "demo.middleware.ContentSecurityPolicyMiddleware",
-    "demo.middleware.TwoDevicesMiddleware",
+    "demo.middleware.TwoBrowsersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

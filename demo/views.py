@@ -4,22 +4,24 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
 from django.shortcuts import redirect, render
 
-from demo.devices import DEVICES, device_of, host_of
+from demo.browsers import BROWSERS, browser_of, host_of
 from demo.models import Note
 from demo.users import DEMO_USERS
+from live_single_session.devices import device_of
 from live_single_session.models import UserSession
 
 
 def home(request):
     """The site's home; on the demo's own host name, the page with the two browsers."""
     if host_of(request) == settings.DEMO_HOST:
-        laptop, phone = DEVICES
+        laptop, phone = BROWSERS
         context = {"laptop": laptop, "phone": phone, "port": request.get_port()}
         return render(request, "demo/side_by_side.html", context)
 
-    context = {"framed": device_of(request), "demo_host": settings.DEMO_HOST}
+    context = {"framed": browser_of(request), "demo_host": settings.DEMO_HOST}
     if request.user.is_authenticated:
-        context["sign_ins"] = UserSession.objects.of(request.user).order_by("-serial")[:5]
+        sign_ins = UserSession.objects.of(request.user).order_by("-serial")[:5]
+        context["sign_ins"] = [(device_of(row.user_agent), row) for row in sign_ins]
     return render(request, "demo/home.html", context)
 
 

@@ -12,7 +12,7 @@ from django.http.request import split_domain_port
 
 
 @dataclass(frozen=True)
-class Device:
+class Browser:
     name: str
     label: str
     user_agent: str
@@ -22,13 +22,13 @@ class Device:
         return f"{self.name}.{settings.DEMO_HOST}"
 
 
-DEVICES = [
-    Device(
+BROWSERS = [
+    Browser(
         "left",
         "Alice's laptop",
         "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     ),
-    Device(
+    Browser(
         "right",
         "Alice's phone",
         "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -41,6 +41,6 @@ def host_of(request: HttpRequest) -> str:
     return split_domain_port(request.get_host())[0]
 
 
-def device_of(request: HttpRequest) -> Device | None:
+def browser_of(request: HttpRequest) -> Browser | None:
     host = host_of(request)
-    return next((device for device in DEVICES if device.host == host), None)
+    return next((browser for browser in BROWSERS if browser.host == host), None)
