@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from asgiref.sync import SyncToAsync
+from django.db import connections
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.servers.chromium import launch_chromium
@@ -36,6 +38,13 @@ def running(server: ServerProcess) -> Iterator[ServerProcess]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Async tests reach the database in a thread that lives on, and so does its connection."""
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 # Servers, one of each for the whole session

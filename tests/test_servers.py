@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from datetime import datetime
 
 import httpx
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 import redis as redis_client
 from channels.routing import ProtocolTypeRouter
+from django.db import connection
 from websockets.asyncio.client import connect
 
 from tests.servers import packages
@@ -173,12 +175,11 @@ async def test_stream_ticks(start_daphne, site_database):
 
 @pytest.mark.django_db(transaction=True)
 async def test_threads_share_the_database_of_in_process_tests(django_user_model):
-    await asyncio.gather(
-        *(
-            asyncio.to_thread(django_user_model.objects.create_user, f"user{number}")
-            for number in range(20)
-        )
-    )
+    def sign_up(name):
+        with closing(connection):
+            django_user_model.objects.create_user(name)
+
+    await asyncio.gather(*(asyncio.to_thread(sign_up, f"user{number}") for number in range(20)))
     assert await django_user_model.objects.acount() == 20
 
 
