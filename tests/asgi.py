@@ -14,7 +14,6 @@ from live_single_session.routing import (  # noqa: E402 - it needs the apps to b
     SingleSessionMiddlewareStack,
     websocket_urlpatterns,
 )
-
 from tests.site.consumers import ChatConsumer, ClockConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
