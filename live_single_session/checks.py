@@ -14,7 +14,7 @@ from django.core import checks
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from live_single_session import registry
+from live_single_session import policy, registry
 from live_single_session.backends.fence import Fence
 from live_single_session.conf import DEFAULTS
 
@@ -26,7 +26,7 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
-MODES = ("end_oldest", "refuse", "ask", "observe")
+MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
 DISCLOSED = ("device", "time", "ip")
 
 

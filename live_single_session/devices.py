@@ -21,16 +21,13 @@ class Device:
                 "browser": self.browser,
                 "system": self.system,
             }
-        return self.browser or self.system or _("an unknown device")
+        return self.browser or self.system
 
 
 @lru_cache(maxsize=1024)
-def device_of(user_agent: str) -> Device:
-    """Return the device that a user agent string speaks of."""
-    if not user_agent:
-        return Device()
+def device_of(user_agent: str) -> Device | None:
+    """Return the device that a user agent string speaks of; None if it is unknown."""
     found = parse(user_agent)
-    return Device(
-        browser=found.user_agent.family if found.user_agent else "",
-        system=found.os.family if found.os else "",
-    )
+    browser = found.user_agent.family if found.user_agent else ""
+    system = found.os.family if found.os else ""
+    return Device(browser, system) if browser or system else None

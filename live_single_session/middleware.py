@@ -58,6 +58,8 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
     # Django saves no session and sets no cookie for a response that failed.
     if session is None or data is None or response.status_code >= 500:
         return None
+    if answers.HEADER in response.headers:
+        return None
     if SESSION_KEY not in data:
         return explain if _has_dead_cookie(request, session) else None
     keep_answer(session)

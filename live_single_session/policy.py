@@ -5,6 +5,12 @@ from typing import Any, Protocol, TypeVar
 
 from django.http import HttpRequest
 
+# What a login over the limit does: the values of ``ON_LIMIT``.
+END_OLDEST = "end_oldest"
+REFUSE = "refuse"
+ASK = "ask"
+OBSERVE = "observe"
+
 
 class Login(Protocol):
     """What a decision needs to know of a live session."""

@@ -13,6 +13,7 @@ import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -39,13 +40,15 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.signals import session_ended, session_started
+from live_single_session.signals import limit_exceeded, session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
 
 CHUNK = 500
 # Added to how long a fenced engine remembers that a session may have ended.
 MARGIN_SECONDS = 24 * 60 * 60
+# Where sessions are that count for nothing; a SLOT callable's own names may be anything else.
+EXEMPT_SLOT = "(exempt)"
 
 
 def database() -> str:
@@ -56,6 +59,20 @@ def database() -> str:
 def live(user: Any) -> list[UserSession]:
     """Return the user's live sessions, the newest first."""
     return list(_rows().of(user).live().order_by("-serial"))
+
+
+class LoginRefused(Exception):
+    """A login found no place, and nobody gives way to it (``ON_LIMIT``: refuse or ask).
+
+    Attributes:
+        user: who may not sign in.
+        live: the sessions that keep their places, the oldest first.
+    """
+
+    def __init__(self, user: Any, live: Iterable[UserSession]) -> None:
+        super().__init__("The user is signed in on as many devices as are allowed.")
+        self.user = user
+        self.live = tuple(live)
 
 
 def start(user: Any, request: HttpRequest) -> UserSession:
@@ -71,32 +88,62 @@ def start(user: Any, request: HttpRequest) -> UserSession:
         the session's row; its id is in ``request.session`` from now on.
 
     Raises:
+        LoginRefused: there is no place left, and the policy is not to make one.
         ImproperlyConfigured: a ``LIMIT`` callable returned what is no limit.
-        Exception: whatever a ``LIMIT`` or ``SLOT`` callable raises. Nothing has changed
-            then, here as above.
+        Exception: whatever a ``LIMIT`` or ``SLOT`` callable raises.
     """
-    limit, slot = _limit(user, request), _slot(user, request)
+    terms = _terms_for(user, request)
     session = request.session
     if engine.keeps_keys() and session.session_key is None:
         session.save()  # a switch of users has flushed it, and left it without a key
     left = _left_by_browser(request)
-    with _locked({user.pk, *(row.user_id for row in left)}) as now:
-        rows = _lock_rows(
-            _here(session) | Q(pk__in=[row.pk for row in left]), user, slot, limit
-        )
-        current = _current(rows, user, session)
-        if current is None:
-            _take_fresh_key(session, rows)
-            current = _insert(user, slot, request, now, _next_serial(user))
-            _end_left(rows, left, current, now)
-            _on_commit(_announce_start, current, request)
-        else:
-            _follow(current, session, now)
-        _make_room(rows, current, limit, now)
-        if not engine.shares_transaction(database()):
-            _on_commit(finish, _rows().of(user))
+    try:
+        with _locked({user.pk, *(row.user_id for row in left)}) as now:
+            known = _here(session) | Q(pk__in=[row.pk for row in left])
+            rows = _lock_rows(known, user, terms)
+            current = _current(rows, user, session)
+            if current is None:
+                _take_fresh_key(session, rows)
+                current = _insert(user, terms, request, now, _next_serial(user))
+                _end_left(rows, left, current, now)
+                _make_room(rows, current, terms, now)
+                _on_commit(_announce_start, current, request)
+            else:
+                _follow(current, session, now)
+            if not engine.shares_transaction(database()):
+                _on_commit(finish, _rows().of(user))
+    except LoginRefused:
+        # Django has flushed what the browser was signed in to before: that is over.
+        for row in left:
+            end(
+                row, EndReason.LOGGED_OUT if row.user_id == user.pk else EndReason.USER_SWITCHED
+            )
+        raise
     session[SESSION_ID_KEY] = str(current.pk)
     return current
+
+
+def start_token(user: Any, request: HttpRequest, lifetime: timedelta) -> UserSession:
+    """Record a login that is carried by tokens, on the same terms as any other.
+
+    Args:
+        user: who signed in.
+        request: the request that did it.
+        lifetime: how long the longest-lived token is valid.
+
+    Returns:
+        the session's row; its id is what the tokens have to carry.
+
+    Raises:
+        LoginRefused, ImproperlyConfigured, Exception: see ``start()``.
+    """
+    terms = _terms_for(user, request)
+    with _locked({user.pk}) as now:
+        rows = _lock_rows(Q(pk__in=[]), user, terms)
+        row = _insert(user, terms, request, now, _next_serial(user), token_lifetime=lifetime)
+        _make_room(rows, row, terms, now)
+        _on_commit(_announce_start, row, request)
+    return row
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -155,18 +202,15 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     Returns:
         its row; its id is in ``request.session`` from now on. None if it had to give way.
     """
-    limit, slot = _limit(user, request), _slot(user, request)
+    terms = _terms_for(user, request)
     session = request.session
     try:
         with _locked({user.pk}) as now:
-            rows = _lock_rows(_here(session), user, slot, limit)
+            rows = _lock_rows(_here(session), user, terms)
             row = next((r for r in rows if r.key_digest == digest(session.session_key)), None)
             if row is None:
-                row = _insert(user, slot, request, now, _first_serial(user))
-                held, _ = _held(rows, limit or 0, now)
-                if limit is not None and len(held) >= limit:
-                    newest = policy.oldest_first(held)[-1]
-                    _end_rows([row], EndReason.SUPERSEDED, now, replaced_by=newest)
+                row = _insert(user, terms, request, now, _first_serial(user))
+                _give_way(row, rows, terms, now)
     except get_user_model().DoesNotExist:
         return None
     if row.ended_at is not None:
@@ -261,10 +305,10 @@ def _for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
     return rows.select_for_update(no_key=features.has_select_for_no_key_update)
 
 
-def _lock_rows(known: Q, user: Any, slot: str, limit: int | None) -> list[UserSession]:
+def _lock_rows(known: Q, user: Any, terms: "Terms") -> list[UserSession]:
     """Return the known rows and, if there is a limit, the user's live ones in this slot."""
-    if limit is not None:
-        known |= Q(user=user, slot=slot, ended_at__isnull=True)
+    if terms.limit is not None:
+        known |= Q(user=user, slot=terms.slot, ended_at__isnull=True)
     return list(_for_update(_rows().filter(known)))
 
 
@@ -310,30 +354,40 @@ def _take_fresh_key(session: SessionBase, rows: Iterable[UserSession]) -> None:
 
 
 def _insert(
-    user: Any, slot: str, request: HttpRequest, now: datetime, serial: int
+    user: Any,
+    terms: "Terms",
+    request: HttpRequest,
+    now: datetime,
+    serial: int,
+    token_lifetime: timedelta | None = None,
 ) -> UserSession:
     client = client_of(request)
-    key = request.session.session_key if engine.keeps_keys() else None
     row = UserSession(
         user=user,
-        slot=slot,
-        session_key=key or "",
-        key_digest=digest(key) if key else None,
+        slot=terms.slot,
         serial=serial,
         ip=client.ip,
         user_agent=client.user_agent,
         started_at=now,
-        expires_at=_expiry(request.session, now),
     )
+    if token_lifetime is not None:
+        row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
+    else:
+        row.expires_at = _expiry(request.session, now)
+        _take_key(row, request.session)
     row.save(force_insert=True, using=database())
     return row
+
+
+def _take_key(row: UserSession, session: SessionBase) -> None:
+    if engine.keeps_keys() and session.session_key:
+        row.session_key, row.key_digest = session.session_key, digest(session.session_key)
 
 
 def _follow(row: UserSession, session: SessionBase, now: datetime) -> None:
     """Record what a second login in the same browser changed."""
     row.expires_at = _expiry(session, now)
-    if engine.keeps_keys() and session.session_key:
-        row.session_key, row.key_digest = session.session_key, digest(session.session_key)
+    _take_key(row, session)
     row.save(using=database(), update_fields=["expires_at", "session_key", "key_digest"])
 
 
@@ -355,7 +409,24 @@ def _first_serial(user: Any) -> int:
 # Who gives way
 
 
-def _limit(user: Any, request: HttpRequest | None) -> int | None:
+@dataclass(frozen=True)
+class Terms:
+    """What a login is subject to: where it counts, how many may be there, and what then."""
+
+    slot: str
+    limit: int | None
+    on_limit: str
+
+
+def _terms_for(user: Any, request: HttpRequest) -> Terms:
+    if getattr(request, "single_session_exempt", False):
+        return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
+    taking_over = getattr(request, "_live_single_session_takes_over", False)
+    on_limit = policy.END_OLDEST if taking_over else conf.ON_LIMIT
+    return Terms(_slot(user, request), _limit(user, request), on_limit)
+
+
+def _limit(user: Any, request: HttpRequest) -> int | None:
     limit = conf.LIMIT
     if callable(limit):
         limit = limit(user, request)
@@ -364,27 +435,45 @@ def _limit(user: Any, request: HttpRequest | None) -> int | None:
     raise ImproperlyConfigured(f"LIMIT must be a positive int or None, not {limit!r}.")
 
 
-def _slot(user: Any, request: HttpRequest | None) -> str:
+def _slot(user: Any, request: HttpRequest) -> str:
     slot = conf.SLOT
     length = UserSession._meta.get_field("slot").max_length
     return "" if slot is None else str(slot(user, request))[:length]
 
 
 def _make_room(
-    rows: Iterable[UserSession], current: UserSession, limit: int | None, now: datetime
+    rows: Iterable[UserSession], current: UserSession, terms: Terms, now: datetime
 ) -> None:
+    """Make the newcomer's place, by the terms of its login."""
     rivals = [
         row
         for row in rows
-        if row.ended_at is None
-        and row.pk != current.pk
-        and (row.user_id, row.slot) == (current.user_id, current.slot)
+        if row.ended_at is None and (row.user_id, row.slot) == (current.user_id, current.slot)
     ]
-    if limit is None or not policy.over_limit(rivals, limit):
+    if terms.limit is None or not policy.over_limit(rivals, terms.limit):
         return
-    held, forgotten = _held(rivals, limit - 1, now)
+    if terms.on_limit == policy.OBSERVE:
+        _on_commit(_announce_observed, current, policy.over_limit(rivals, terms.limit))
+        return
+    refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
+    held, forgotten = _held(rivals, terms.limit if refusing else terms.limit - 1, now)
+    over = policy.over_limit(held, terms.limit)
+    if over and refusing:
+        raise LoginRefused(current.user, policy.oldest_first(held))
     _end_rows(forgotten, EndReason.EXPIRED, now)
-    _end_rows(policy.over_limit(held, limit), EndReason.SUPERSEDED, now, replaced_by=current)
+    _end_rows(over, EndReason.SUPERSEDED, now, replaced_by=current)
+
+
+def _give_way(
+    row: UserSession, rows: Iterable[UserSession], terms: Terms, now: datetime
+) -> None:
+    """End a session that was just adopted, if there is no place for it."""
+    if terms.limit is None or terms.on_limit == policy.OBSERVE:
+        return
+    held, _ = _held([r for r in rows if r.ended_at is None], terms.limit, now)
+    if len(held) >= terms.limit:
+        newest = policy.oldest_first(held)[-1]
+        _end_rows([row], EndReason.SUPERSEDED, now, replaced_by=newest)
 
 
 def _held(
@@ -526,6 +615,12 @@ def _on_commit(function: Any, *args: Any) -> None:
 def _announce_start(row: UserSession, request: HttpRequest) -> None:
     logger.info("Session %s of user %s started", row.pk, row.user_id)
     session_started.send_robust(UserSession, session=row, request=request)
+
+
+def _announce_observed(row: UserSession, over: list[UserSession]) -> None:
+    ids = ", ".join(str(rival.pk) for rival in over)
+    logger.info("Session %s of user %s would have ended %s", row.pk, row.user_id, ids)
+    limit_exceeded.send_robust(UserSession, session=row, over=tuple(over))
 
 
 def _announce_end(rows: tuple[UserSession, ...]) -> None:

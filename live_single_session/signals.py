@@ -19,3 +19,7 @@ session_ended = Signal()
 # user: the user who may not sign in, request: HttpRequest | None,
 # live: tuple[UserSession, ...], the sessions that keep their place
 login_refused = Signal()
+
+# Sent with ``ON_LIMIT = "observe"``, on commit. session: UserSession, the new one,
+# over: tuple[UserSession, ...], those that would have given way to it
+limit_exceeded = Signal()

@@ -31,6 +31,7 @@
   let over = null; // the frame that ended it
   let watching = true; // false on the page of somebody who is not signed in
   let going = false; // this page is about to be replaced
+  let away = false; // this page is in the back/forward cache
 
   const isVisible = () => document.visibilityState === "visible";
 
@@ -82,7 +83,7 @@
   let leading = false;
 
   function tune() {
-    if (channel || !("BroadcastChannel" in window)) return;
+    if (!("BroadcastChannel" in window)) return;
     channel = new BroadcastChannel(group);
     channel.onmessage = ({ data }) => watching && overhear(data);
   }
@@ -227,7 +228,7 @@
   // ---- Waking up, going away, and coming back ----------------------------------
 
   function wake() {
-    if (!watching) return;
+    if (!watching || away) return;
     check();
     if (leading) renew();
     else if (!over) post({ type: "wake" });
@@ -236,7 +237,7 @@
   document.addEventListener("visibilitychange", () => isVisible() && wake());
   document.addEventListener("freeze", resign); // another tab takes over
   document.addEventListener("resume", () => {
-    tune();
+    if (away) return; // pageshow is next
     stand();
     wake();
   });
@@ -249,6 +250,7 @@
   // An open socket, lock or channel would keep the page out of the back/forward cache.
   // Hidden on its way in, it cannot flash up on its way out, before we know better.
   window.addEventListener("pagehide", ({ persisted }) => {
+    away = true;
     resign();
     channel?.close();
     channel = asking = null;
@@ -257,6 +259,7 @@
 
   window.addEventListener("pageshow", async ({ persisted }) => {
     if (!persisted) return;
+    away = false;
     settle();
     tune();
     if (!watching) return;

@@ -1,0 +1,123 @@
+"""``{% live_single_session %}``: puts the script on the pages of those who are signed in."""
+
+import asyncio
+from typing import Any
+
+from django import template
+from django.contrib.auth import SESSION_KEY
+from django.forms.utils import flatatt
+from django.http import HttpRequest
+from django.template.context import Context
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject, empty
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from live_single_session.conf import conf
+from live_single_session.farewell import login_url
+from live_single_session.models import SESSION_ID_KEY
+
+SCRIPT = "live_single_session/live-single-session.js"
+ON_ENDED = ("dialog", "redirect", "reload", "none")
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def live_single_session(context: Context, on_ended: str = "dialog") -> SafeString:
+    """Render the script for whoever is signed in, and nothing for anybody else.
+
+    Args:
+        context: the template's; without a ``request`` in it nothing is rendered.
+        on_ended: what a page does when its session has ended: ``"dialog"``,
+            ``"redirect"`` (to the login page), ``"reload"`` or ``"none"``.
+    """
+    request = context.get("request")
+    if request is None:
+        return SafeString("")
+    nonce = context.get("csp_nonce")
+    return script_tag(request, on_ended, nonce)
+
+
+def script_tag(
+    request: HttpRequest, on_ended: str = "dialog", nonce: object = None
+) -> SafeString:
+    """Return the script element; for template engines other than Django's.
+
+    Args:
+        request: the request of the page.
+        on_ended: as for the tag.
+        nonce: for the ``Content-Security-Policy``; that of django-csp is found without.
+    """
+    if on_ended not in ON_ENDED:
+        raise template.TemplateSyntaxError(
+            f"on_ended is {on_ended!r}; it must be one of {', '.join(ON_ENDED)}."
+        )
+    signed_in = _is_signed_in(request)
+    if signed_in is False:
+        return SafeString("")
+    if nonce is None:  # Django's lazy nonce is false until it is used
+        nonce = getattr(request, "csp_nonce", None)
+    attributes = {
+        "src": static(SCRIPT),
+        "defer": True,
+        "nonce": None if nonce is None else str(nonce),
+        # Left out where it cannot be known here: the script asks for it.
+        "data-session": request.session.get(SESSION_ID_KEY, "") if signed_in else "",
+        "data-socket": conf.WEBSOCKET_PATH,
+        "data-status": _status_url(),
+        "data-login-url": login_url(),
+        "data-on-ended": on_ended,
+        "data-recheck": conf.RECHECK_SECONDS,
+        "data-text-title": _("You were signed out"),
+        "data-text-message": _("Your session has ended. Sign in again to carry on."),
+        "data-text-sign-in": _("Sign in again"),
+    }
+    return format_html("<script{}></script>", flatatt(attributes))
+
+
+def _is_signed_in(request: HttpRequest) -> bool | None:
+    """Tell whether the visitor is signed in; None where finding out would block the loop."""
+    session = getattr(request, "session", None)
+    if session is None:
+        return False
+    user = _loaded_user(request)
+    if user is not None:
+        return bool(user.is_authenticated)
+    if not _in_event_loop():
+        user = getattr(request, "user", None)
+        return user is not None and bool(user.is_authenticated)
+    # An async view whose template is the first to ask. Django would raise, or block.
+    if hasattr(session, "_session_cache"):
+        return SESSION_KEY in session
+    return None
+
+
+def _loaded_user(request: HttpRequest) -> Any:
+    """Return the user if this request has one already; finding one may take a query."""
+    loaded = request.__dict__
+    for name in ("user", "_cached_user", "_acached_user"):
+        user = loaded.get(name)
+        if isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty:
+            continue
+        if user is not None:
+            return user
+    return None
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _status_url() -> str | None:
+    """Return the address of ``status/``; None where the site has left out our URLs."""
+    try:
+        return reverse("live_single_session:status")
+    except NoReverseMatch:
+        return None
