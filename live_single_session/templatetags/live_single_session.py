@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.template.context import Context
@@ -65,7 +66,7 @@ def script_tag(
         "defer": True,
         "nonce": None if nonce is None else str(nonce),
         # Left out where it cannot be known here: the script asks for it.
-        "data-session": request.session.get(SESSION_ID_KEY, "") if signed_in else "",
+        "data-session": _session_id(request),
         "data-socket": conf.WEBSOCKET_PATH,
         "data-status": _status_url(),
         "data-login-url": login_url(),
@@ -90,9 +91,18 @@ def _is_signed_in(request: HttpRequest) -> bool | None:
         user = getattr(request, "user", None)
         return user is not None and bool(user.is_authenticated)
     # An async view whose template is the first to ask. Django would raise, or block.
-    if hasattr(session, "_session_cache"):
-        return SESSION_KEY in session
-    return None
+    return SESSION_KEY in session if _is_loaded(session) else None
+
+
+def _session_id(request: HttpRequest) -> str:
+    session = request.session
+    if _in_event_loop() and not _is_loaded(session):
+        return ""
+    return str(session.get(SESSION_ID_KEY, ""))
+
+
+def _is_loaded(session: SessionBase) -> bool:
+    return hasattr(session, "_session_cache")
 
 
 def _loaded_user(request: HttpRequest) -> Any:
