@@ -27,7 +27,7 @@ MOST_CHARACTERS = 4096
 find_standing = database_sync_to_async(standing)
 
 
-class SingleSessionConsumer(AsyncConsumer):
+class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
     """Speaks the protocol of ``session.ready`` and ``session.ended``.
 
     It has no channel of its own in the channel layer, and so does not die with it.
@@ -57,7 +57,8 @@ async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing
         async with watching(found.session_id, found.user_pk) as ended:
             if not ended.done():
                 await _send(send, {"type": "session.ready", "session": str(found.session_id)})
-            await asyncio.wait({listener, ended}, return_when=asyncio.FIRST_COMPLETED)
+            waiting: set[asyncio.Future[Any]] = {listener, ended}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 await _say_farewell(scope, send, ended.result(), signed_in=False)
             elif listener.result() == CLOSE_TALKATIVE:
@@ -92,5 +93,5 @@ async def _send(send: Any, frame: dict[str, Any]) -> None:
 
 
 def _page_session(scope: dict[str, Any]) -> str | None:
-    query = parse_qs(scope.get("query_string", b"").decode("latin1"))
-    return query.get("session", [None])[0]
+    query: dict[str, list[str]] = parse_qs(scope.get("query_string", b"").decode("latin1"))
+    return query["session"][0] if "session" in query else None

@@ -112,4 +112,4 @@ def _sign_out_again(request: HttpRequest) -> None:
     async def anonymous() -> AnonymousUser:
         return AnonymousUser()
 
-    request.auser = anonymous  # type: ignore[assignment]
+    request.auser = anonymous

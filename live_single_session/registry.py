@@ -61,7 +61,7 @@ def live(user: Any) -> list[UserSession]:
     return list(_rows().of(user).live().order_by("-serial"))
 
 
-class LoginRefused(Exception):
+class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its own
     """A login found no place, and nobody gives way to it (``ON_LIMIT``: refuse or ask).
 
     Attributes:
@@ -110,6 +110,8 @@ def start(user: Any, request: HttpRequest) -> UserSession:
                 _on_commit(_announce_start, current, request)
             else:
                 _follow(current, session, now)
+                if terms.on_limit == policy.END_OLDEST:  # the limit may be lower by now
+                    _make_room(rows, current, terms, now)
             if not engine.shares_transaction(database()):
                 _on_commit(finish, _rows().of(user))
     except LoginRefused:
@@ -182,7 +184,7 @@ def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> b
     """
     try:
         with _locked({user_pk}):
-            row = _for_update(_rows().live().filter(pk=as_uuid(session_id))).first()
+            row = _for_update(_rows().live().filter(Q(pk=as_uuid(session_id)))).first()
             if row is None:
                 return False
             row.session_key, row.key_digest = new_key, digest(new_key)
@@ -207,7 +209,7 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     try:
         with _locked({user.pk}) as now:
             rows = _lock_rows(_here(session), user, terms)
-            row = next((r for r in rows if r.key_digest == digest(session.session_key)), None)
+            row = next((r for r in rows if r.key_digest == _digest_of(session)), None)
             if row is None:
                 row = _insert(user, terms, request, now, _first_serial(user))
                 _give_way(row, rows, terms, now)
@@ -270,7 +272,7 @@ afinish = sync_to_async(finish)
 
 
 @contextmanager
-def _locked(user_pks: Collection[object]) -> Iterator[datetime]:
+def _locked(user_pks: Collection[Any]) -> Iterator[datetime]:
     """Hold the locks of some users for one transaction; yield the database's time.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
@@ -320,6 +322,10 @@ def _of_key(session_key: str | None) -> Q:
     return Q(pk=as_uuid(engine.store_class()(session_key).get(SESSION_ID_KEY)))
 
 
+def _digest_of(session: SessionBase) -> str:
+    return digest(session.session_key or "")
+
+
 def _here(session: SessionBase) -> Q:
     """Match the rows that this session has, by its id and by its key."""
     by_id = Q(pk=as_uuid(session.get(SESSION_ID_KEY)))
@@ -339,9 +345,8 @@ def _current(
 ) -> UserSession | None:
     """Return the live row that this session already has, if it is this user's."""
     session_id = session.get(SESSION_ID_KEY)
-    key_digest = digest(session.session_key) if session.session_key else None
     for row in rows:
-        known = str(row.pk) == session_id or (key_digest and row.key_digest == key_digest)
+        known = str(row.pk) == session_id or row.key_digest == _digest_of(session)
         if known and row.ended_at is None and row.user_id == user.pk:
             return row
     return None
@@ -349,7 +354,7 @@ def _current(
 
 def _take_fresh_key(session: SessionBase, rows: Iterable[UserSession]) -> None:
     """Leave a key behind that another session had: what has ended never comes back."""
-    if engine.keeps_keys() and digest(session.session_key) in {r.key_digest for r in rows}:
+    if engine.keeps_keys() and _digest_of(session) in {row.key_digest for row in rows}:
         session.cycle_key()
 
 
@@ -448,7 +453,9 @@ def _make_room(
     rivals = [
         row
         for row in rows
-        if row.ended_at is None and (row.user_id, row.slot) == (current.user_id, current.slot)
+        if row.ended_at is None
+        and row.pk != current.pk
+        and (row.user_id, row.slot) == (current.user_id, current.slot)
     ]
     if terms.limit is None or not policy.over_limit(rivals, terms.limit):
         return
@@ -501,7 +508,7 @@ def _is_held(row: UserSession, now: datetime) -> bool:
 # Ending
 
 
-def _end_where(user_pk: object, reason: str, match: Q) -> int:
+def _end_where(user_pk: Any, reason: str, match: Q) -> int:
     try:
         with _locked({user_pk}) as now:
             rows = list(_for_update(_rows().live().filter(match, user_id=user_pk)))

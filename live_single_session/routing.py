@@ -46,7 +46,7 @@ def user_of(session: SessionBase) -> Any:
     """Return the user of a session as Django's ``get_user`` finds it, but leave it alone."""
     from django.contrib.auth.models import AnonymousUser
 
-    backend_path = session.get(BACKEND_SESSION_KEY)
+    backend_path: str = session.get(BACKEND_SESSION_KEY) or ""
     if SESSION_KEY not in session or backend_path not in settings.AUTHENTICATION_BACKENDS:
         return AnonymousUser()
     user_pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])

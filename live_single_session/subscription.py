@@ -6,7 +6,7 @@ Here nothing raises and nothing waits for long: what can't be joined now is join
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -93,7 +93,7 @@ class Subscription:
 
     async def _each(
         self,
-        change: Callable[[str], Awaitable[None]],
+        change: Callable[[str], Coroutine[Any, Any, None]],
         groups: Collection[str],
         done: set[str] | None = None,
     ) -> None:

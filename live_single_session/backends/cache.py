@@ -5,5 +5,5 @@ from django.contrib.sessions.backends.cache import SessionStore as DjangoStore
 from live_single_session.backends.fence import MarkedFence
 
 
-class SessionStore(MarkedFence, DjangoStore):
+class SessionStore(MarkedFence, DjangoStore):  # type: ignore[misc]
     """Sessions that a racing read or a late save cannot bring back."""

@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.core.cache import BaseCache
 from django.db import router
+from django.db.models import Q
 
 from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
 
@@ -54,7 +55,7 @@ class Fence:
     def _is_live(self, session_key: str | None, data: SessionData) -> bool:
         rows = UserSession.objects.using(router.db_for_write(UserSession))
         if session_id := data.get(SESSION_ID_KEY):
-            return rows.live().filter(pk=as_uuid(session_id)).exists()
+            return rows.live().filter(Q(pk=as_uuid(session_id))).exists()
         if not self.admits_unknown or not session_key:
             return False
         return not rows.ended().filter(key_digest=digest(session_key)).exists()
@@ -71,7 +72,7 @@ class MarkedFence(Fence):
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)  # type: ignore[call-arg]
-        self._cache = MarkedCache(self._cache)
+        self._cache: MarkedCache = MarkedCache(self._cache)  # type: ignore[has-type]
 
     @classmethod
     def suspect(cls, session_keys: Iterable[str], seconds: float) -> None:

@@ -5,7 +5,7 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Djan
 from live_single_session.backends.fence import Fence
 
 
-class SessionStore(Fence, DjangoStore):
+class SessionStore(Fence, DjangoStore):  # type: ignore[misc]
     """Sessions in cookies that cannot be replayed once they have ended."""
 
     # A cookie from before the installation has no id: it could be replayed for ever.
