@@ -1,8 +1,12 @@
-"""The pages of the test site; those of live_single_session are under session/."""
+"""The pages of the test site; those of live_single_session are under session/.
+
+Django serves an async view under ATOMIC_REQUESTS only if that view opts out of it.
+"""
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.contrib.staticfiles.views import serve
+from django.db.transaction import non_atomic_requests as outside_transactions
 from django.urls import include, path
 
 from tests.site import views
@@ -21,14 +25,14 @@ urlpatterns = [
     path("slow/", views.slow),
     path("rotate/", views.rotate),
     path("password/", views.password),
-    path("async/whoami/", views.awhoami),
-    path("async/private/", views.aprivate),
-    path("async/api/private/", views.aprivate_api),
-    path("async/api/login/", views.alogin),
-    path("async/api/logout/", views.alogout),
-    path("async/slow/", views.aslow),
-    path("async/rotate/", views.arotate),
-    path("async/password/", views.apassword),
-    path("stream/", views.stream),
+    path("async/whoami/", outside_transactions(views.awhoami)),
+    path("async/private/", outside_transactions(views.aprivate)),
+    path("async/api/private/", outside_transactions(views.aprivate_api)),
+    path("async/api/login/", outside_transactions(views.alogin)),
+    path("async/api/logout/", outside_transactions(views.alogout)),
+    path("async/slow/", outside_transactions(views.aslow)),
+    path("async/rotate/", outside_transactions(views.arotate)),
+    path("async/password/", outside_transactions(views.apassword)),
+    path("stream/", outside_transactions(views.stream)),
     path("static/<path:path>", serve, {"insecure": True}),
 ]

@@ -109,6 +109,7 @@ async def apassword(request):
     user = await request.auser()
     user.set_password(_posted(request)["password"])
     await user.asave()
+    request.user = user  # aupdate_session_auth_hash compares it without awaiting it
     await auth.aupdate_session_auth_hash(request, user)
     return JsonResponse({"user": _name_of(user)})
 
