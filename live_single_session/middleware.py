@@ -12,11 +12,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from live_single_session import answers, engine, registry
+from live_single_session import answers, engine, registry, streams
 from live_single_session.context import serving, started_in
 from live_single_session.farewell import farewell_to
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
@@ -47,8 +47,10 @@ class SingleSessionMiddleware:
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
-        errand = errand_for(request, response)
-        return await sync_to_async(errand)(request, response) if errand else response
+        if errand := errand_for(request, response):
+            response = await sync_to_async(errand)(request, response)
+        end_stream_with_session(request, response)
+        return response
 
 
 def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | None:
@@ -86,6 +88,16 @@ def keep_answer(session: SessionBase) -> None:
                 raise
 
     session.save = save_unless_ended  # type: ignore[method-assign]
+
+
+def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Stop an asynchronous streaming response of a signed-in user when the session ends."""
+    if not isinstance(response, StreamingHttpResponse) or not response.is_async:
+        return
+    data = getattr(getattr(request, "session", None), "_session_cache", None) or {}
+    session_id = as_uuid(data.get(SESSION_ID_KEY))
+    if session_id is not None and SESSION_KEY in data:
+        streams.end_with_session(response, session_id, data[SESSION_KEY])
 
 
 def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
