@@ -85,11 +85,14 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 STATIC_URL = "static/"
-USE_TZ = True
+TIME_ZONE = "UTC"
 
+# Daphne has a handler at the root; another would say everything twice.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "loggers": {"live_single_session": {"handlers": ["console"], "level": "INFO"}},
+    "loggers": {
+        "django": {"level": "WARNING"},
+        "live_single_session": {"level": "INFO"},
+    },
 }
