@@ -7,10 +7,12 @@ async fixture of such a test must say `pytest_asyncio.fixture(loop_scope="sessio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from asgiref.sync import SyncToAsync
+from channels.layers import channel_layers
 from django.db import connections
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
@@ -23,6 +25,7 @@ from tests.servers.process import ServerProcess
 from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
 from tests.site.gate import Gate
+from tests.site.people import PASSWORD
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +48,31 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Async tests reach the database in a thread that lives on, and so does its connection."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
+# The test site, in this process
+
+
+@pytest.fixture
+def alice(db: None, django_user_model: Any) -> Any:
+    return django_user_model.objects.create_user("alice", "alice@example.com", PASSWORD)
+
+
+@pytest.fixture
+def bob(db: None, django_user_model: Any) -> Any:
+    return django_user_model.objects.create_user("bob", "bob@example.com", PASSWORD)
+
+
+@pytest.fixture
+def carol(db: None, django_user_model: Any) -> Any:
+    return django_user_model.objects.create_superuser("carol", "carol@example.com", PASSWORD)
+
+
+@pytest.fixture(autouse=True)
+def _own_channel_layer() -> Iterator[None]:
+    """The in-memory layer remembers its groups: each test has a layer of its own."""
+    yield
+    channel_layers.backends.clear()
 
 
 # Servers, one of each for the whole session
