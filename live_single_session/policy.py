@@ -1,9 +1,12 @@
 """How many sessions a user may have, and which give way: pure functions over values."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from django.http import HttpRequest
+
+from live_single_session.devices import class_of
 
 # What a login over the limit does: the values of ``ON_LIMIT``.
 END_OLDEST = "end_oldest"
@@ -18,32 +21,60 @@ class Login(Protocol):
     @property
     def serial(self) -> int: ...
 
+    @property
+    def started_at(self) -> datetime: ...
+
+    @property
+    def last_seen_at(self) -> datetime | None: ...
+
 
 L = TypeVar("L", bound=Login)
 
 
-def over_limit(others: Iterable[L], limit: int | None, *, places: int = 1) -> list[L]:
-    """Return those of a user's other live sessions that are one too many, oldest first.
+def over_limit(
+    others: Iterable[L], limit: int | None, *, places: int = 1, by_use: bool = False
+) -> list[L]:
+    """Return those of a user's other live sessions that are too many, oldest first.
 
     Args:
         others: the user's live sessions in one slot, in any order, without the new one.
         limit: how many the user may have there, the new one included; None: no limit.
         places: how many of them are needed: one for a new login, none to count only.
+        by_use: see ``oldest_first()``.
 
     Returns:
         the sessions that have to give way so that at most ``limit`` remain.
     """
     if limit is None:
         return []
-    ordered = oldest_first(others)
+    ordered = oldest_first(others, by_use=by_use)
     return ordered[: max(0, len(ordered) + places - limit)]
 
 
-def oldest_first(logins: Iterable[L]) -> list[L]:
-    """Return sessions in the order in which they give way."""
-    return sorted(logins, key=lambda login: login.serial)
+def oldest_first(logins: Iterable[L], *, by_use: bool = False) -> list[L]:
+    """Return sessions in the order in which they give way, whatever order they come in.
+
+    Args:
+        logins: the sessions.
+        by_use: those unused the longest go first, instead of those signed in first.
+    """
+    return sorted(logins, key=_last_use if by_use else _age)
+
+
+def _age(login: Login) -> int:
+    return login.serial
+
+
+def _last_use(login: Login) -> tuple[datetime, int]:
+    """A session that was never seen again was last used when it was signed in to."""
+    return login.last_seen_at or login.started_at, login.serial
 
 
 def staff_only(user: Any, request: HttpRequest | None) -> int | None:
     """A ``LIMIT``: one session for staff, any number for everybody else."""
     return 1 if user.is_staff else None
+
+
+def device_class(user: Any, request: HttpRequest | None) -> str:
+    """A ``SLOT``: ``"phone"``, ``"tablet"`` or ``"desktop"``, so one session on each."""
+    return class_of("" if request is None else request.headers.get("User-Agent", ""))
