@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.cached_db import SessionStore as CachedDBStore
@@ -24,6 +25,7 @@ SETTING = "LIVE_SINGLE_SESSION"
 MIDDLEWARE = "live_single_session.middleware.SingleSessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
+ENOUGH_CAPACITY = 1000  # messages: what a burst of sign-ins in one second needs
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
 MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
@@ -115,7 +117,9 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "RECORD_CLIENT": (lambda v: isinstance(v, bool), "True or False"),
     "DISCLOSE": (
-        lambda v: isinstance(v, list | tuple | set | frozenset) and set(v) <= set(DISCLOSED),
+        lambda v: (
+            isinstance(v, list | tuple | set | frozenset) and all(i in DISCLOSED for i in v)
+        ),
         "a tuple of any of " + ", ".join(map(repr, DISCLOSED)),
     ),
     "ACTIVITY_SECONDS": (
@@ -164,7 +168,7 @@ def _position(path: str, listed: list[str]) -> int | None:
 
 
 def check_layer(**kwargs: Any) -> Messages:
-    """W003 and W004: tabs would be told late, or not by every process."""
+    """W003 to W005 and W008: tabs would be told late, or not by every process."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if layer is None:
         return [
@@ -183,7 +187,36 @@ def check_layer(**kwargs: Any) -> Messages:
                 id="live_single_session.W004",
             )
         ]
-    return []
+    return list(_lossy_redis(get_channel_layer()))
+
+
+def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
+    """W005 and W008: settings of ``channels_redis.core`` that lose what is pushed."""
+    blocking_read = getattr(layer, "brpop_timeout", None)
+    if blocking_read is None:
+        return
+    timeouts = [_socket_timeout(layer, index) for index in range(len(layer.hosts))]
+    if any(timeout is not None and timeout <= blocking_read for timeout in timeouts):
+        yield checks.Warning(
+            "The socket_timeout of the channel layer's Redis is no longer than its blocking "
+            f"read of {blocking_read} s, so that every idle websocket of this site times out.",
+            hint='Give the host as {"address": "redis://…", "socket_timeout": 30}. '
+            "redis-py 8 made 5 seconds the default.",
+            id="live_single_session.W005",
+        )
+    if layer.get_capacity("specific.process!") < ENOUGH_CAPACITY:
+        yield checks.Warning(
+            f"The channel layer keeps {layer.capacity} messages for a process and drops the "
+            "others silently: in a burst of sign-ins, tabs learn only by their re-check.",
+            hint=f'Set its "capacity" to {ENOUGH_CAPACITY} or more, or use '
+            "channels_redis.pubsub.RedisPubSubChannelLayer, which has no such limit.",
+            id="live_single_session.W008",
+        )
+
+
+def _socket_timeout(layer: Any, index: int) -> float | None:
+    timeout: float | None = layer.create_pool(index).make_connection().socket_timeout
+    return timeout
 
 
 def check_engine(**kwargs: Any) -> Messages:

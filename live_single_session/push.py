@@ -50,9 +50,15 @@ def tell_tabs(session: UserSession, together: tuple[UserSession, ...], **kwargs:
     layer = get_channel_layer()
     if layer is None or session is not together[0]:
         return
-    group = group_of(session.user_id, registry.database())
+    group, message = push_message(together)
+    _run(layer, group, message)
+
+
+def push_message(together: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
+    """Return whom to tell that sessions of one user have ended, and the message."""
+    group = group_of(together[0].user_id, registry.database())
     ended = [farewell_to(row).pack() for row in together]
-    _run(layer, group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended})
+    return group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended}
 
 
 def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
@@ -75,13 +81,14 @@ def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
 
 
 def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[None]:
-    task = asyncio.get_running_loop().create_task(_send(layer, group, message))
+    task = asyncio.get_running_loop().create_task(send(layer, group, message))
     _sending.add(task)
     task.add_done_callback(_sending.discard)
     return task
 
 
-async def _send(layer: Any, group: str, message: dict[str, Any]) -> None:
+async def send(layer: Any, group: str, message: dict[str, Any]) -> None:
+    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise."""
     try:
         async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
             await layer.group_send(group, message)
