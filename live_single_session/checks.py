@@ -192,7 +192,7 @@ def check_layer(**kwargs: Any) -> Messages:
 
 def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
     """W005 and W008: settings of ``channels_redis.core`` that lose what is pushed."""
-    blocking_read = getattr(layer, "brpop_timeout", None)
+    blocking_read = getattr(type(layer), "brpop_timeout", None)
     if blocking_read is None:
         return
     timeouts = [_socket_timeout(layer, index) for index in range(len(layer.hosts))]
