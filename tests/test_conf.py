@@ -1,0 +1,42 @@
+"""The settings are read when they are used."""
+
+import pytest
+
+from live_single_session import policy
+from live_single_session.conf import DEFAULTS, conf
+
+
+def test_defaults_are_those_of_the_contract(settings):
+    del settings.LIVE_SINGLE_SESSION
+    assert {key: getattr(conf, key) for key in DEFAULTS} == {
+        "LIMIT": 1,
+        "ON_LIMIT": "end_oldest",
+        "SLOT": None,
+        "RECHECK_SECONDS": 30,
+        "PUSH_TIMEOUT_SECONDS": 2,
+        "WEBSOCKET_PATH": "/ws/live-single-session/",
+        "CLIENT_IP": None,
+        "RECORD_CLIENT": True,
+        "DISCLOSE": {"device", "time"},
+        "ACTIVITY_SECONDS": None,
+        "KEEP_ENDED_DAYS": 90,
+    }
+
+
+def test_a_setting_that_changes_is_seen_at_once(settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": 3}
+    assert conf.LIMIT == 3
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": None, "ACTIVITY_SECONDS": 60}
+    assert conf.LIMIT is None
+    assert conf.ACTIVITY_SECONDS == 60
+
+
+@pytest.mark.parametrize("key", ["LIMIT", "SLOT", "CLIENT_IP"])
+def test_a_dotted_path_stands_for_what_it_names(settings, key):
+    settings.LIVE_SINGLE_SESSION = {key: "live_single_session.policy.staff_only"}
+    assert getattr(conf, key) is policy.staff_only
+
+
+def test_a_callable_stands_for_itself(settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": policy.staff_only}
+    assert conf.LIMIT is policy.staff_only
