@@ -96,7 +96,8 @@ def farewell_to(row: UserSession) -> Farewell:
             ip=newer.ip if "ip" in told else None,
         )
     at = None
-    if row.ended_at is not None and "time" in told:
+    by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
+    if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return Farewell(str(row.pk), row.end_reason, at, by)
 
