@@ -11,7 +11,7 @@ name begins with ``a``.
 
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -66,13 +66,19 @@ class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its ow
 
     Attributes:
         user: who may not sign in.
-        live: the sessions that keep their places, the oldest first.
+        live: the sessions that keep their places, those that would give way first.
+        terms: what the login was subject to.
+        serial: where the login would have stood among the user's.
     """
 
-    def __init__(self, user: Any, live: Iterable[UserSession]) -> None:
+    def __init__(
+        self, user: Any, live: Iterable[UserSession], terms: "Terms", serial: int
+    ) -> None:
         super().__init__("The user is signed in on as many devices as are allowed.")
         self.user = user
         self.live = tuple(live)
+        self.terms = terms
+        self.serial = serial
 
 
 def start(user: Any, request: HttpRequest) -> UserSession:
@@ -104,7 +110,10 @@ def start(user: Any, request: HttpRequest) -> UserSession:
             current = _current(rows, user, session)
             if current is None:
                 _take_fresh_key(session, rows)
-                current = _insert(user, terms, request, now, _next_serial(user))
+                serial = _next_serial(user)
+                if terms.as_of not in (None, serial):
+                    raise LoginRefused(user, _oldest_first(rows, terms), terms, serial)
+                current = _insert(user, terms, request, now, serial)
                 _end_left(rows, left, current, now)
                 _make_room(rows, current, terms, now)
                 _on_commit(_announce_start, current, request)
@@ -115,11 +124,7 @@ def start(user: Any, request: HttpRequest) -> UserSession:
             if not engine.shares_transaction(database()):
                 _on_commit(finish, _rows().of(user))
     except LoginRefused:
-        # Django has flushed what the browser was signed in to before: that is over.
-        for row in left:
-            end(
-                row, EndReason.LOGGED_OUT if row.user_id == user.pk else EndReason.USER_SWITCHED
-            )
+        _leave(left, user)
         raise
     session[SESSION_ID_KEY] = str(current.pk)
     return current
@@ -146,6 +151,15 @@ def start_token(user: Any, request: HttpRequest, lifetime: timedelta) -> UserSes
         _make_room(rows, row, terms, now)
         _on_commit(_announce_start, row, request)
     return row
+
+
+def leave(user: Any, request: HttpRequest) -> None:
+    """End what a browser was signed in to before it tried in vain to sign in as a user.
+
+    ``start()`` does so itself; but where that was rolled back with the view, it has to be
+    done again.
+    """
+    _leave(_left_by_browser(request), user)
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -202,9 +216,13 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     It never ends another one: where there is no place left, it gives way itself.
 
     Returns:
-        its row; its id is in ``request.session`` from now on. None if it had to give way.
+        its row; its id is in ``request.session`` from now on. None if it had to give way,
+        or if a ``LIMIT`` or ``SLOT`` callable raised.
     """
-    terms = _terms_for(user, request)
+    try:
+        terms = _terms_for(user, request)
+    except Exception:
+        return None  # it is in the log; the session's next request tries again
     session = request.session
     try:
         with _locked({user.pk}) as now:
@@ -219,6 +237,74 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
         return None
     session[SESSION_ID_KEY] = str(row.pk)
     return row
+
+
+def touch(session_id: uuid.UUID, seconds: float) -> bool:
+    """Record that a session is in use; free of locks, since it decides nothing yet.
+
+    Args:
+        session_id: which one.
+        seconds: for how long a record that there is already will do.
+
+    Returns:
+        whether there was something to record.
+    """
+    stale = Q(last_seen_at__isnull=True) | Q(
+        last_seen_at__lt=Now() - timedelta(seconds=seconds)
+    )
+    return _rows().live().filter(stale, pk=session_id).update(last_seen_at=Now()) == 1
+
+
+def over_limit(user: Any) -> list[UserSession]:
+    """Return those of a user's live sessions that are too many now, oldest first.
+
+    Raises:
+        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+    """
+    rows = list(_rows().of(user).live())
+    return [row for crowd in _crowds(user, rows, timezone.now()) for row in crowd.over]
+
+
+def enforce(user: Any) -> list[UserSession]:
+    """End those of a user's live sessions that are too many now, after a change of limit.
+
+    Returns:
+        the sessions that this call ended for it, oldest first.
+
+    Raises:
+        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+    """
+    ended = []
+    try:
+        with _locked({user.pk}) as now:
+            rows = list(_for_update(_rows().of(user).live()))
+            for crowd in _crowds(user, rows, now):
+                _end_rows(crowd.forgotten, EndReason.EXPIRED, now)
+                _end_rows(crowd.over, EndReason.SUPERSEDED, now, replaced_by=crowd.newest)
+                ended += crowd.over
+    except get_user_model().DoesNotExist:
+        return []
+    return ended
+
+
+def crowded_users() -> Iterator[list[Any]]:
+    """Yield the users who may have too many live sessions, a batch at a time."""
+    users = get_user_model()._base_manager.using(database())
+    crowds, last = _crowded().order_by("user_id"), Q()
+    while True:
+        pks = crowds.filter(last).values_list("user_id", flat=True).distinct()[:CHUNK]
+        batch = list(pks)
+        if not batch:
+            return
+        found = users.in_bulk(batch)
+        yield [found[pk] for pk in batch if pk in found]
+        last = Q(user_id__gt=batch[-1])
+
+
+def count_crowded_users() -> int:
+    """Return how many users ``crowded_users()`` goes through."""
+    number: int = _crowded().values("user_id").distinct().count()
+    return number
 
 
 def recognise(session_key: str | None, session_id: object = None) -> UserSession | None:
@@ -416,22 +502,67 @@ def _first_serial(user: Any) -> int:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a login is subject to: where it counts, how many may be there, and what then."""
+    """What a login is subject to.
+
+    Attributes:
+        slot: where it counts.
+        limit: how many may be there.
+        on_limit: what then.
+        by_use: whether those unused the longest give way, or those signed in first.
+        as_of: the serial that the login must get, where its user has chosen to end other
+            sessions: a later login was not part of the choice, and a choice counts once.
+    """
 
     slot: str
     limit: int | None
     on_limit: str
+    by_use: bool = False
+    as_of: int | None = None
 
 
 def _terms_for(user: Any, request: HttpRequest) -> Terms:
     if getattr(request, "single_session_exempt", False):
         return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
-    taking_over = getattr(request, "_live_single_session_takes_over", False)
-    on_limit = policy.END_OLDEST if taking_over else conf.ON_LIMIT
-    return Terms(_slot(user, request), _limit(user, request), on_limit)
+    as_of = getattr(request, "_live_single_session_takes_over_as_of", None)
+    on_limit = conf.ON_LIMIT if as_of is None else policy.END_OLDEST
+    slot, limit = _slot(user, request), _limit(user, request)
+    return Terms(slot, limit, on_limit, _by_use(), as_of)
 
 
-def _limit(user: Any, request: HttpRequest) -> int | None:
+def _by_use() -> bool:
+    return conf.ACTIVITY_SECONDS is not None
+
+
+def _oldest_first(rows: Iterable[UserSession], terms: Terms) -> list[UserSession]:
+    return policy.oldest_first(rows, by_use=terms.by_use)
+
+
+def _over_limit(
+    rows: Iterable[UserSession], terms: Terms, places: int = 1
+) -> list[UserSession]:
+    return policy.over_limit(rows, terms.limit, places=places, by_use=terms.by_use)
+
+
+@contextmanager
+def _naming(setting: str, user: Any) -> Iterator[None]:
+    """Say in the log whose callable it was that raised, and what for."""
+    try:
+        yield
+    except Exception:
+        logger.exception(
+            "LIVE_SINGLE_SESSION[%r] raised for user %s: no session is started, and none ends",
+            setting,
+            user.pk,
+        )
+        raise
+
+
+def _limit(user: Any, request: HttpRequest | None) -> int | None:
+    with _naming("LIMIT", user):
+        return _checked_limit(user, request)
+
+
+def _checked_limit(user: Any, request: HttpRequest | None) -> int | None:
     limit = conf.LIMIT
     if callable(limit):
         limit = limit(user, request)
@@ -443,7 +574,8 @@ def _limit(user: Any, request: HttpRequest) -> int | None:
 def _slot(user: Any, request: HttpRequest) -> str:
     slot = conf.SLOT
     length = UserSession._meta.get_field("slot").max_length
-    return "" if slot is None else str(slot(user, request))[:length]
+    with _naming("SLOT", user):
+        return "" if slot is None else str(slot(user, request))[:length]
 
 
 def _make_room(
@@ -457,16 +589,18 @@ def _make_room(
         and row.pk != current.pk
         and (row.user_id, row.slot) == (current.user_id, current.slot)
     ]
-    if terms.limit is None or not policy.over_limit(rivals, terms.limit):
+    if terms.limit is None or not _over_limit(rivals, terms):
         return
     if terms.on_limit == policy.OBSERVE:
-        _on_commit(_announce_observed, current, policy.over_limit(rivals, terms.limit))
+        _on_commit(_announce_observed, current, _over_limit(rivals, terms))
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
-    held, forgotten = _held(rivals, terms.limit if refusing else terms.limit - 1, now)
-    over = policy.over_limit(held, terms.limit)
+    enough = terms.limit if refusing else terms.limit - 1
+    held, forgotten = _held(_oldest_first(rivals, terms), enough, now)
+    over = _over_limit(held, terms)
     if over and refusing:
-        raise LoginRefused(current.user, policy.oldest_first(held))
+        held = _oldest_first(held, terms)
+        raise LoginRefused(current.user, held, terms, current.serial)
     _end_rows(forgotten, EndReason.EXPIRED, now)
     _end_rows(over, EndReason.SUPERSEDED, now, replaced_by=current)
 
@@ -477,23 +611,24 @@ def _give_way(
     """End a session that was just adopted, if there is no place for it."""
     if terms.limit is None or terms.on_limit == policy.OBSERVE:
         return
-    held, _ = _held([r for r in rows if r.ended_at is None], terms.limit, now)
+    rivals = _oldest_first([r for r in rows if r.ended_at is None], terms)
+    held, _ = _held(rivals, terms.limit, now)
     if len(held) >= terms.limit:
-        newest = policy.oldest_first(held)[-1]
+        newest = _oldest_first(held, terms)[-1]
         _end_rows([row], EndReason.SUPERSEDED, now, replaced_by=newest)
 
 
 def _held(
-    rows: Iterable[UserSession], enough: int, now: datetime
+    rows: Sequence[UserSession], enough: int, now: datetime
 ) -> tuple[list[UserSession], list[UserSession]]:
     """Tell the sessions that the engine still holds from those that it has forgotten.
 
-    The engine is asked about the newest ones first, until enough are found; the rest is
+    The engine is asked about the last ones first, until enough are found; the rest is
     taken for held: it has to give way in any case.
     """
     held: list[UserSession] = []
     forgotten: list[UserSession] = []
-    for row in reversed(policy.oldest_first(rows)):
+    for row in reversed(rows):
         found = len(held) >= enough or _is_held(row, now)
         (held if found else forgotten).append(row)
     return held, forgotten
@@ -505,7 +640,49 @@ def _is_held(row: UserSession, now: datetime) -> bool:
     return row.expires_at is None or row.expires_at > now
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """A user's live sessions in one slot, where they are too many, or were."""
+
+    forgotten: list[UserSession]
+    over: list[UserSession]
+    newest: UserSession | None
+
+
+def _crowds(user: Any, rows: Iterable[UserSession], now: datetime) -> Iterator[Crowd]:
+    """Look at a user's live sessions slot by slot, as no login's limit covers them all."""
+    limit = _limit(user, None)
+    slots: dict[str, list[UserSession]] = {}
+    for row in rows:
+        slots.setdefault(row.slot, []).append(row)
+    for slot in sorted(slots.keys() - {EXEMPT_SLOT}):
+        terms = Terms(slot, limit, policy.END_OLDEST, _by_use())
+        if terms.limit is None or not _over_limit(slots[slot], terms, places=0):
+            continue
+        ordered = _oldest_first(slots[slot], terms)
+        held, forgotten = _held(ordered, terms.limit, now)
+        newest = held[0] if held else None
+        yield Crowd(forgotten, _over_limit(held, terms, places=0), newest)
+
+
+def _crowded() -> Any:
+    """Return where there may be too many live sessions: counted by the database."""
+    limit = conf.LIMIT
+    if limit is None:
+        return _rows().none().values("user_id")
+    least = limit if isinstance(limit, int) else 1
+    crowds = _rows().live().exclude(slot=EXEMPT_SLOT).values("user_id", "slot")
+    return crowds.annotate(number=Count("pk")).filter(number__gt=least)
+
+
 # Ending
+
+
+def _leave(left: Iterable[UserSession], user: Any) -> None:
+    """End what Django has flushed: the browser is no longer signed in to it."""
+    for row in left:
+        same_user = row.user_id == user.pk
+        end(row, EndReason.LOGGED_OUT if same_user else EndReason.USER_SWITCHED)
 
 
 def _end_where(user_pk: Any, reason: str, match: Q) -> int:
