@@ -6,7 +6,7 @@ others are cleaned up on commit, since they forget at once what a rollback would
 kept; those of ``live_single_session.backends`` stay ended meanwhile, and ever after.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
 from django.db import router
+from django.utils import timezone
 
 
 def store_class() -> Any:
@@ -68,3 +69,12 @@ def holds(session_key: str, user_pk: object) -> bool:
     # The file engine would put a new, empty session in the place of an expired one.
     store.create = lambda: None  # type: ignore[method-assign]
     return bool(store.get(SESSION_KEY) == str(user_pk))
+
+
+def held_among(session_keys: Collection[str], using: str) -> set[str]:
+    """Return those of some sessions that the engine still has, in one query if it can."""
+    if not shares_transaction(using):
+        return {key for key in session_keys if store_class()().exists(key)}
+    rows = store_class().get_model_class()._default_manager.using(using)
+    held = rows.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
+    return set(held.values_list("session_key", flat=True))

@@ -11,8 +11,8 @@ name begins with ``a``.
 
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router, transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, DateTimeField, ExpressionWrapper, Max, Min, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
@@ -190,6 +190,77 @@ def end_all(user: Any, reason: str, keep: UserSession | uuid.UUID | None = None)
     return _end_where(user.pk, reason, Q() if kept is None else ~Q(pk=kept))
 
 
+def end_many(
+    rows: UserSessionQuerySet, reason: str, progress: Callable[[int], None] | None = None
+) -> int:
+    """End sessions of many users, in batches: each takes the same few queries, and commits.
+
+    Args:
+        rows: which ones; those that have ended already are left alone.
+        reason: an ``EndReason``.
+        progress: called after each batch with the number of sessions that were looked at.
+
+    Returns:
+        how many this call ended.
+    """
+    ended = 0
+    for batch in _batches(rows.live()):
+        users = {user_pk for _, user_pk in batch}
+        match = Q(pk__in=[pk for pk, _ in batch])
+        with suppress(get_user_model().DoesNotExist), _locked(users) as now:
+            found = list(_for_update(_rows().live().filter(match)))
+            _end_rows(found, reason, now)
+            ended += len(found)
+        if progress is not None:
+            progress(len(batch))
+    return ended
+
+
+def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
+    """End sessions that have expired on their own, and that nobody has noticed yet.
+
+    What the registry knows of the expiry may be old, so the engine is asked.
+
+    Returns:
+        how many this call ended.
+    """
+    ended = 0
+    for batch in _batches(rows.live().filter(expires_at__lte=Now())):
+        due = _rows().filter(pk__in=[pk for pk, _ in batch])
+        keys = dict(due.values_list("pk", "session_key"))
+        held = engine.held_among({key for key in keys.values() if key}, database())
+        gone = [pk for pk, key in keys.items() if key not in held]
+        if gone:
+            ended += end_many(_rows().filter(pk__in=gone), EndReason.EXPIRED)
+        if progress is not None:
+            progress(len(batch))
+    return ended
+
+
+def prunable(days: int) -> UserSessionQuerySet:
+    """Return the sessions that ended that long ago and that the engine has forgotten."""
+    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
+    return _rows().filter(session_key="", ended_at__lt=before)
+
+
+def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
+    """Delete what ``prunable()`` returns, in batches.
+
+    Ended rows are final: nobody else writes to them, and no lock is needed.
+
+    Returns:
+        how many rows were deleted.
+    """
+    pruned = 0
+    for batch in _batches(prunable(days)):
+        ids = [pk for pk, _ in batch]
+        _, deleted = _rows().filter(pk__in=ids).delete()
+        pruned += deleted.get(UserSession._meta.label, 0)
+        if progress is not None:
+            progress(len(ids))
+    return pruned
+
+
 def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> bool:
     """Follow a session to its new key.
 
@@ -352,6 +423,7 @@ aadopt = sync_to_async(adopt)
 alive = sync_to_async(live)
 arecognise = sync_to_async(recognise)
 afinish = sync_to_async(finish)
+aend_many = sync_to_async(end_many)
 
 
 # Locks and rows
@@ -733,7 +805,8 @@ def _end_rows(
             setattr(row, name, value)
     for chunk in _chunks([row.pk for row in rows]):
         _rows().filter(pk__in=chunk).update(**changes)
-    _on_commit(_announce_end, tuple(rows))
+    for together in _by_user(rows):
+        _on_commit(_announce_end, together)
 
 
 def _forget(keys: Mapping[uuid.UUID, str]) -> int:
@@ -817,3 +890,20 @@ def _chunks(values: Iterable[uuid.UUID]) -> Iterator[list[uuid.UUID]]:
     ordered = list(values)
     for first in range(0, len(ordered), CHUNK):
         yield ordered[first : first + CHUNK]
+
+
+def _batches(rows: UserSessionQuerySet) -> Iterator[list[tuple[uuid.UUID, Any]]]:
+    """Return the ids of rows and of their users, some hundreds at a time."""
+    ordered = rows.using(database()).order_by("pk").values_list("pk", "user_id")
+    batch = list(ordered[:CHUNK])
+    while batch:
+        yield batch
+        batch = list(ordered.filter(pk__gt=batch[-1][0])[:CHUNK])
+
+
+def _by_user(rows: Iterable[UserSession]) -> Iterator[tuple[UserSession, ...]]:
+    users: dict[Any, list[UserSession]] = {}
+    for row in rows:
+        users.setdefault(row.user_id, []).append(row)
+    for together in users.values():
+        yield tuple(together)
