@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.http import HttpRequest
 
@@ -42,3 +43,21 @@ def note_start(request: HttpRequest, started: Started) -> None:
 def started_in(request: HttpRequest) -> Started | None:
     """Return the session that this request has started, if any."""
     return getattr(request, "_live_single_session_started", None)
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Who is behind a request that is signed in by other means than a session's cookie."""
+
+    session_id: UUID
+    user_pk: object
+
+
+def note_bearer(request: HttpRequest, bearer: Bearer) -> None:
+    """Remember the session that a request has shown to belong to."""
+    request._live_single_session_bearer = bearer  # type: ignore[attr-defined]
+
+
+def bearer_of(request: HttpRequest) -> Bearer | None:
+    """Return what ``note_bearer()`` noted of this request, if anything."""
+    return getattr(request, "_live_single_session_bearer", None)

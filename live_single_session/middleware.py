@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 from live_single_session import answers, engine, registry, streams
-from live_single_session.context import serving, started_in
+from live_single_session.context import bearer_of, serving, started_in
 from live_single_session.farewell import farewell_to
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
 
@@ -96,7 +96,9 @@ def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) ->
         return
     data = getattr(getattr(request, "session", None), "_session_cache", None) or {}
     session_id = as_uuid(data.get(SESSION_ID_KEY))
-    if session_id is not None and SESSION_KEY in data:
+    if (bearer := bearer_of(request)) is not None:
+        streams.end_with_session(response, bearer.session_id, bearer.user_pk)
+    elif session_id is not None and SESSION_KEY in data:
         streams.end_with_session(response, session_id, data[SESSION_KEY])
 
 

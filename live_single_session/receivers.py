@@ -17,7 +17,7 @@ from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
 from live_single_session import registry
-from live_single_session.context import Started, current_request, note_start
+from live_single_session.context import Started, bearer_of, current_request, note_start
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
 
 logger = logging.getLogger("live_single_session")
@@ -100,9 +100,12 @@ def _session_id(request: HttpRequest | None) -> Any:
 def _session_of(user: Any) -> Any:
     """Return the id of the session in which this user works right now, if any."""
     request = current_request()
-    if request is None or not _is_signed_in(request, user):
+    if request is None:
         return None
-    return _session_id(request)
+    bearer = bearer_of(request)
+    if bearer is not None and bearer.user_pk == user.pk:
+        return bearer.session_id
+    return _session_id(request) if _is_signed_in(request, user) else None
 
 
 def _sign_out_again(request: HttpRequest) -> None:

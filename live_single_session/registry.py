@@ -130,13 +130,19 @@ def start(user: Any, request: HttpRequest) -> UserSession:
     return current
 
 
-def start_token(user: Any, request: HttpRequest, lifetime: timedelta) -> UserSession:
+def start_token(
+    user: Any,
+    request: HttpRequest | None,
+    lifetime: timedelta,
+    issue: Callable[[UserSession], None] | None = None,
+) -> UserSession:
     """Record a login that is carried by tokens, on the same terms as any other.
 
     Args:
         user: who signed in.
-        request: the request that did it.
+        request: the request that did it, if there is one.
         lifetime: how long the longest-lived token is valid.
+        issue: makes the tokens; if it raises, there was no login, and nothing has ended.
 
     Returns:
         the session's row; its id is what the tokens have to carry.
@@ -147,10 +153,33 @@ def start_token(user: Any, request: HttpRequest, lifetime: timedelta) -> UserSes
     terms = _terms_for(user, request)
     with _locked({user.pk}) as now:
         rows = _lock_rows(Q(pk__in=[]), user, terms)
-        row = _insert(user, terms, request, now, _next_serial(user), token_lifetime=lifetime)
+        serial = _next_serial(user)
+        if terms.as_of not in (None, serial):
+            raise LoginRefused(user, _oldest_first(rows, terms), terms, serial)
+        row = _insert(user, terms, request, now, serial, token_lifetime=lifetime)
         _make_room(rows, row, terms, now)
+        if issue is not None:
+            issue(row)
         _on_commit(_announce_start, row, request)
     return row
+
+
+def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
+    """Let a session that tokens carry live for at least so long from now.
+
+    Returns:
+        False if the session has ended meanwhile.
+    """
+    try:
+        with _locked({user_pk}) as now:
+            row = _for_update(_rows().live().filter(Q(pk=as_uuid(session_id)))).first()
+            if row is None:
+                return False
+            row.expires_at = max(row.expires_at or now, now + lifetime)
+            row.save(using=database(), update_fields=["expires_at"])
+            return True
+    except get_user_model().DoesNotExist:
+        return False
 
 
 def leave(user: Any, request: HttpRequest) -> None:
@@ -519,7 +548,7 @@ def _take_fresh_key(session: SessionBase, rows: Iterable[UserSession]) -> None:
 def _insert(
     user: Any,
     terms: "Terms",
-    request: HttpRequest,
+    request: HttpRequest | None,
     now: datetime,
     serial: int,
     token_lifetime: timedelta | None = None,
@@ -535,7 +564,7 @@ def _insert(
     )
     if token_lifetime is not None:
         row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
-    else:
+    elif request is not None:
         row.expires_at = _expiry(request.session, now)
         _take_key(row, request.session)
     row.save(force_insert=True, using=database())
@@ -592,7 +621,7 @@ class Terms:
     as_of: int | None = None
 
 
-def _terms_for(user: Any, request: HttpRequest) -> Terms:
+def _terms_for(user: Any, request: HttpRequest | None) -> Terms:
     if getattr(request, "single_session_exempt", False):
         return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
     as_of = getattr(request, "_live_single_session_takes_over_as_of", None)
@@ -643,7 +672,7 @@ def _checked_limit(user: Any, request: HttpRequest | None) -> int | None:
     raise ImproperlyConfigured(f"LIMIT must be a positive int or None, not {limit!r}.")
 
 
-def _slot(user: Any, request: HttpRequest) -> str:
+def _slot(user: Any, request: HttpRequest | None) -> str:
     slot = conf.SLOT
     length = UserSession._meta.get_field("slot").max_length
     with _naming("SLOT", user):
@@ -869,7 +898,7 @@ def _on_commit(function: Any, *args: Any) -> None:
     transaction.on_commit(partial(function, *args), using=database(), robust=True)
 
 
-def _announce_start(row: UserSession, request: HttpRequest) -> None:
+def _announce_start(row: UserSession, request: HttpRequest | None) -> None:
     logger.info("Session %s of user %s started", row.pk, row.user_id)
     session_started.send_robust(UserSession, session=row, request=request)
 

@@ -32,14 +32,20 @@ def SingleSessionMiddlewareStack(inner: Any) -> Any:  # noqa: N802
 
 
 class UserMiddleware:
-    """Puts the session's user into the scope; needs ``session`` in it, and only reads it."""
+    """Puts the session's user into the scope; needs ``session`` in it, and only reads it.
+
+    Who brings a ``session`` and a ``user`` of its own, by other means than a cookie, goes
+    around the stack.
+    """
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        user = await database_sync_to_async(user_of)(scope["session"])
-        await self.inner({**scope, "user": user}, receive, send)
+        if "user" not in scope:
+            user = await database_sync_to_async(user_of)(scope["session"])
+            scope = {**scope, "user": user}
+        await self.inner(scope, receive, send)
 
 
 def user_of(session: SessionBase) -> Any:

@@ -56,9 +56,12 @@ def standing(
         return Standing(own, user.pk, farewell_to(row))
     if own is not None:
         return Standing(own, user.pk)
-    if user.is_authenticated or cookie is None:
+    ended_id = as_uuid(getattr(session, "ended_session_id", None))
+    if user.is_authenticated or (cookie is None and ended_id is None):
         return Standing()
-    row = registry.recognise(cookie, getattr(session, "ended_session_id", None))
+    row = registry.recognise(cookie, ended_id)
+    if row is None and ended_id is not None:
+        return Standing(farewell=missing(ended_id))
     if row is None or row.ended_at is None:
         return Standing()
     return Standing(farewell=farewell_to(row))
