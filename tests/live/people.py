@@ -32,7 +32,9 @@ class Person:
         return (await self.http.get("/async/whoami/")).json()["user"]
 
     async def api(self) -> httpx.Response:
-        return await self.http.get("/async/api/private/", headers={"Accept": "application/json"})
+        return await self.http.get(
+            "/async/api/private/", headers={"Accept": "application/json"}
+        )
 
     @asynccontextmanager
     async def socket(self, path: str = LIVE_PATH) -> AsyncIterator[ClientConnection]:

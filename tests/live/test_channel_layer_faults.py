@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
-from live_single_session.push import MESSAGE_TYPE, group_of
 
+from live_single_session.push import MESSAGE_TYPE, group_of
 from tests.live.people import close_code, hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer

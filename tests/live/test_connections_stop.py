@@ -50,16 +50,17 @@ async def test_inv2_stream_of_django_ends_with_its_session(site: Daphne) -> None
         old, new, bob = everybody
         await old.sign_in()
         await bob.sign_in()
-        async with old.http.stream("GET", "/stream/") as stream:
-            async with bob.http.stream("GET", "/stream/") as bobs_stream:
-                ticks = stream.aiter_lines()
-                bobs_ticks = bobs_stream.aiter_lines()
-                assert await anext(ticks)
-                await new.sign_in()
-                async for _tick in ticks:
-                    pass  # until it ends
-                for _ in range(10):
-                    await anext(bobs_ticks)
+        async with (
+            old.http.stream("GET", "/stream/") as stream,
+            bob.http.stream("GET", "/stream/") as bobs_stream,
+        ):
+            ticks, bobs_ticks = stream.aiter_lines(), bobs_stream.aiter_lines()
+            assert await anext(ticks)
+            await new.sign_in()
+            async for _tick in ticks:
+                pass  # until it ends
+            for _ in range(10):
+                await anext(bobs_ticks)
 
 
 async def test_tab_that_was_left_behind_is_told_why(site: Daphne) -> None:

@@ -1,0 +1,138 @@
+"""Nothing is left behind, whichever side ends first: no task, channel, group or future."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import User
+from django.test import AsyncClient
+from django.urls import path
+
+from live_single_session import registry
+from live_single_session.models import EndReason, UserSession
+from live_single_session.routing import SingleSessionMiddlewareStack, websocket_urlpatterns
+from live_single_session.watch import get_watch
+from tests.servers.waiting import await_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 1000  # of each way to end, in each kind of socket
+AT_ONCE = 50
+
+
+class Talker(AsyncWebsocketConsumer):
+    """Somebody's consumer, in a group of its own, that can be made to fail."""
+
+    groups = ["talk"]
+
+    async def receive(self, text_data: str | None = None, bytes_data: Any = None) -> None:
+        if text_data == "fail":
+            raise ZeroDivisionError
+        await self.send(text_data)
+
+
+application = SingleSessionMiddlewareStack(
+    URLRouter([*websocket_urlpatterns, path("ws/talk/", Talker.as_asgi())])
+)
+
+
+class Browser:
+    """A signed-in browser, without a server in between."""
+
+    def __init__(self, cookie: str, session: UserSession) -> None:
+        self.headers = [(b"cookie", f"sessionid={cookie}".encode())]
+        self.session = session
+
+    async def connect(self, where: str) -> WebsocketCommunicator:
+        socket = WebsocketCommunicator(application, where, headers=self.headers)
+        connected, _ = await socket.connect(timeout=10)
+        assert connected
+        return socket
+
+
+@pytest_asyncio.fixture
+async def alice() -> User:
+    return await User.objects.acreate_user("alice")
+
+
+async def sign_in(user: User) -> Browser:
+    client = AsyncClient()
+    await client.aforce_login(user)
+    session = await UserSession.objects.live().aget()
+    return Browser(client.cookies["sessionid"].value, session)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    layer = get_channel_layer()
+    assert isinstance(layer, InMemoryChannelLayer)
+    watch = get_watch()
+    await await_until(
+        lambda: asyncio.all_tasks() - before == {asyncio.current_task()}, "all tasks to end"
+    )
+    # Channels itself leaves a consumer's groups behind that fails or is cancelled.
+    assert [name for name in layer.groups if name != "talk"] == []
+    assert (watch._entries, watch._groups, watch._unseen) == ({}, {}, set())
+    assert watch._keeper is None
+
+
+async def leave(socket: WebsocketCommunicator, browser: Browser) -> None:
+    await socket.disconnect()
+
+
+async def break_off(socket: WebsocketCommunicator, browser: Browser) -> None:
+    """What a server does that shuts down, or loses patience."""
+    socket.future.cancel()
+    with suppress(asyncio.CancelledError):
+        await socket.future
+
+
+async def fail(socket: WebsocketCommunicator, browser: Browser) -> None:
+    await socket.send_to(text_data="fail")
+    with suppress(ZeroDivisionError):
+        await socket.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("where", "end"),
+    [
+        ("/ws/live-single-session/", leave),
+        ("/ws/live-single-session/", break_off),
+        ("/ws/talk/", leave),
+        ("/ws/talk/", break_off),
+        ("/ws/talk/", fail),
+    ],
+)
+async def test_nothing_is_left_when_a_connection_ends(
+    alice: User, where: str, end: Any
+) -> None:
+    browser = await sign_in(alice)
+    for _ in range(ROUNDS // AT_ONCE):
+        sockets = await asyncio.gather(*(browser.connect(where) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(end(socket, browser) for socket in sockets))
+
+
+@pytest.mark.parametrize("where", ["/ws/live-single-session/", "/ws/talk/"])
+async def test_nothing_is_left_when_a_session_ends(alice: User, where: str) -> None:
+    for _ in range(ROUNDS // AT_ONCE):
+        browser = await sign_in(alice)
+        sockets = await asyncio.gather(*(browser.connect(where) for _ in range(AT_ONCE)))
+        await registry.aend(browser.session, EndReason.REVOKED)
+        for socket in sockets:
+            while (message := await socket.receive_output(timeout=10))[
+                "type"
+            ] != "websocket.close":
+                assert where == "/ws/live-single-session/", message  # no frame of ours
+            assert message["code"] == 4001
+            await socket.wait(timeout=10)
+    # The consumer was told that its client had left, and has cleaned up.
+    assert "talk" not in get_channel_layer().groups
