@@ -130,6 +130,10 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
         "a number of days, 0 or more",
     ),
+    "NOT_YOU_URL": (
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "None, a URL, or the name of a URL pattern",
+    ),
 }
 
 

@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "DISCLOSE": ("device", "time"),
     "ACTIVITY_SECONDS": None,
     "KEEP_ENDED_DAYS": 90,
+    "NOT_YOU_URL": "password_reset",
 }
 
 
@@ -97,6 +98,12 @@ class Conf:
     def KEEP_ENDED_DAYS(self) -> int:
         """How long ``prune_sessions`` leaves ended rows."""
         return int(_get("KEEP_ENDED_DAYS"))
+
+    @property
+    def NOT_YOU_URL(self) -> str | None:
+        """Where users go who did not sign in elsewhere themselves; ``None``: nowhere."""
+        url: str | None = _get("NOT_YOU_URL")
+        return url
 
 
 conf = Conf()

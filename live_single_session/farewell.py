@@ -21,6 +21,9 @@ from live_single_session.conf import conf
 from live_single_session.devices import Device, device_of
 from live_single_session.models import EndReason, UserSession
 
+# Somebody else may be behind these, who knows the user's password.
+MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
+
 
 @dataclass(frozen=True)
 class Newcomer:
@@ -58,7 +61,7 @@ class Farewell:
         Args:
             signed_in: whether the browser is signed in again.
         """
-        return {
+        frame = {
             "type": "session.ended",
             "session": self.session,
             "reason": self.reason,
@@ -69,6 +72,8 @@ class Farewell:
             "message": self.message(),
             "login_url": login_url(),
         }
+        url = not_you_url() if self.reason in MAYBE_SOMEBODY_ELSE else None
+        return frame if url is None else {**frame, "not_you_url": url}
 
     def message(self) -> str:
         """Return what happened in a sentence or two, in the language that is active."""
@@ -143,6 +148,17 @@ def login_url() -> str:
         return resolve_url(settings.LOGIN_URL)
     except NoReverseMatch:
         return str(settings.LOGIN_URL)
+
+
+def not_you_url() -> str | None:
+    """Return where somebody goes to whom this was done by another; None if nowhere."""
+    url = conf.NOT_YOU_URL
+    if url is None:
+        return None
+    try:
+        return resolve_url(url)
+    except NoReverseMatch:  # the site has no such page
+        return None
 
 
 def in_language_of(scope: dict[str, Any]) -> AbstractContextManager[None]:

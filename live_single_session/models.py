@@ -110,6 +110,10 @@ class UserSession(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        permissions = [
+            ("end_usersession", _("Can end sessions of others")),
+            ("sign_out_everywhere", _("Can sign users out everywhere")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["user", "serial"], name="live_single_session_order")
         ]

@@ -899,20 +899,41 @@ def _on_commit(function: Any, *args: Any) -> None:
 
 
 def _announce_start(row: UserSession, request: HttpRequest | None) -> None:
-    logger.info("Session %s of user %s started", row.pk, row.user_id)
+    logger.info(
+        "Session %s of user %s started", row.pk, row.user_id, extra=_facts("started", row)
+    )
     session_started.send_robust(UserSession, session=row, request=request)
 
 
 def _announce_observed(row: UserSession, over: list[UserSession]) -> None:
     ids = ", ".join(str(rival.pk) for rival in over)
-    logger.info("Session %s of user %s would have ended %s", row.pk, row.user_id, ids)
+    facts = _facts("limit_exceeded", row)
+    logger.info(
+        "Session %s of user %s would have ended %s", row.pk, row.user_id, ids, extra=facts
+    )
     limit_exceeded.send_robust(UserSession, session=row, over=tuple(over))
 
 
 def _announce_end(rows: tuple[UserSession, ...]) -> None:
     for row in rows:
-        logger.info("Session %s of user %s ended: %s", row.pk, row.user_id, row.end_reason)
+        logger.info(
+            "Session %s of user %s ended: %s",
+            row.pk,
+            row.user_id,
+            row.end_reason,
+            extra=_facts("ended", row),
+        )
         session_ended.send_robust(UserSession, session=row, together=rows)
+
+
+def _facts(event: str, row: UserSession) -> dict[str, Any]:
+    """Return what a log line is about, for those who collect them: no secret is in it."""
+    return {
+        "event": f"live_single_session.{event}",
+        "session": str(row.pk),
+        "user": str(row.user_id),
+        "reason": row.end_reason or None,
+    }
 
 
 def _chunks(values: Iterable[uuid.UUID]) -> Iterator[list[uuid.UUID]]:

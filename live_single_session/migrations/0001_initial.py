@@ -124,6 +124,10 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "session",
                 "verbose_name_plural": "sessions",
+                "permissions": [
+                    ("end_usersession", "Can end sessions of others"),
+                    ("sign_out_everywhere", "Can sign users out everywhere"),
+                ],
                 "indexes": [
                     models.Index(fields=["user", "ended_at"], name="live_single_session_live"),
                     models.Index(fields=["ended_at"], name="live_single_session_ended"),

@@ -75,6 +75,7 @@ def script_tag(
         "data-text-title": _("You were signed out"),
         "data-text-message": _("Your session has ended. Sign in again to carry on."),
         "data-text-sign-in": _("Sign in again"),
+        "data-text-not-you": _("Wasn’t you?"),  # noqa: RUF001 - an apostrophe
     }
     return format_html("<script{}></script>", flatatt(attributes))
 
