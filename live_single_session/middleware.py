@@ -65,8 +65,10 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
     if SESSION_KEY not in data:
         return explain if _has_dead_cookie(request, session) else None
     keep_answer(session)
-    if SESSION_ID_KEY not in data or _was_rolled_back(request, data):
+    if SESSION_ID_KEY not in data:
         return adopt if _user_of(request, data) else None
+    if _was_rolled_back(request, data):
+        return undo_login
     if engine.keeps_keys() and session.session_key != _known_key(request):
         return follow_key
     return check_user if _is_turned_away(request) else None
@@ -104,9 +106,18 @@ def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) ->
 
 def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Give a row to a session from before the installation."""
-    user = _user_of(request, request.session)
-    request.session.pop(SESSION_ID_KEY, None)
-    registry.adopt(user, request)
+    registry.adopt(_user_of(request, request.session), request)
+    return response
+
+
+def undo_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Sign out whom a login signed in that was rolled back, and leave the browser as it was."""
+    session = request.session
+    # In a site's TestCase no login is ever committed, and yet it is there.
+    if registry.recognise(None, session[SESSION_ID_KEY]) is None:
+        session.delete()
+        cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        request.session = engine.store_class()(cookie)
     return response
 
 

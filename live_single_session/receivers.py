@@ -55,7 +55,8 @@ def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     session_id = _session_id(request)
     if request is None or session_id is None:
         return
-    request._live_single_session_signed_out = True  # type: ignore[attr-defined]
+    request = getattr(request, "_request", request)  # Django REST framework wraps it
+    request._live_single_session_signed_out = True  # type: ignore[union-attr]
     row = registry.recognise(None, session_id)
     if row is not None:
         registry.end(row, EndReason.LOGGED_OUT)

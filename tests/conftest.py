@@ -68,6 +68,26 @@ def carol(db: None, django_user_model: Any) -> Any:
     return django_user_model.objects.create_superuser("carol", "carol@example.com", PASSWORD)
 
 
+@pytest.fixture
+def heard() -> Iterator[list[tuple[str, Any]]]:
+    """What the package's signals say, in order: ("started", session), ("ended", session)."""
+    from live_single_session.signals import session_ended, session_started
+
+    said: list[tuple[str, Any]] = []
+
+    def hear_start(session: Any, **kwargs: Any) -> None:
+        said.append(("started", session))
+
+    def hear_end(session: Any, **kwargs: Any) -> None:
+        said.append(("ended", session))
+
+    session_started.connect(hear_start)
+    session_ended.connect(hear_end)
+    yield said
+    session_started.disconnect(hear_start)
+    session_ended.disconnect(hear_end)
+
+
 @pytest.fixture(autouse=True)
 def _own_channel_layer() -> Iterator[None]:
     """The in-memory layer remembers its groups: each test has a layer of its own."""

@@ -134,7 +134,13 @@ def test_values_of_the_contract_pass(settings, key, value):
 @pytest.mark.parametrize("key", ["LIMIT", "SLOT", "CLIENT_IP"])
 @pytest.mark.parametrize(
     "path",
-    ["", "nowhere", "no.such.module", "tests.test_checks.gone", "tests.test_checks.not_callable"],
+    [
+        "",
+        "nowhere",
+        "no.such.module",
+        "tests.test_checks.gone",
+        "tests.test_checks.not_callable",
+    ],
 )
 def test_e004_bad_dotted_path(settings, key, path):
     settings.LIVE_SINGLE_SESSION = {key: path}

@@ -21,7 +21,9 @@ def test_a_device_in_words(user_agent, device):
     assert str(device_of(user_agent)) == device
 
 
-@pytest.mark.parametrize("user_agent", ["", "x", "\x00", "<script>alert(1)</script>", "é" * 400])
+@pytest.mark.parametrize(
+    "user_agent", ["", "x", "\x00", "<script>alert(1)</script>", "é" * 400]
+)
 def test_an_unknown_device_is_none(user_agent):
     assert device_of(user_agent) is None
 

@@ -128,7 +128,9 @@ def test_inv7_no_key_is_told():
 
 def test_what_a_later_version_of_the_package_adds_is_ignored():
     packed = farewell_to(session()).pack()
-    assert Farewell.unpack({**packed, "new": 1, "by": {**packed["by"], "new": 1}}).by is not None
+    assert (
+        Farewell.unpack({**packed, "new": 1, "by": {**packed["by"], "new": 1}}).by is not None
+    )
 
 
 @pytest.mark.parametrize(
