@@ -7,7 +7,15 @@ from django.core.management import CommandError, call_command
 from live_single_session.conf import DEFAULTS
 
 IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-REDIS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer"}}
+PUBSUB = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer"}}
+
+
+def redis(capacity=1000, **host):
+    """A layer that nobody connects to: the checks look at its settings only."""
+    address = {"address": "redis://127.0.0.1:1", **host}
+    config = {"hosts": [address], "capacity": capacity}
+    return {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}}
+
 
 OURS = "live_single_session.middleware.SingleSessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -18,7 +26,7 @@ not_callable = "a string"
 @pytest.fixture(autouse=True)
 def _a_site_in_production(settings):
     settings.LIVE_SINGLE_SESSION = {}
-    settings.CHANNEL_LAYERS = REDIS
+    settings.CHANNEL_LAYERS = redis(socket_timeout=30)
 
 
 def messages():
@@ -195,6 +203,24 @@ def test_w004_in_memory_layer_in_production(settings):
     settings.CHANNEL_LAYERS = IN_MEMORY
     assert messages().keys() == {"W004"}
     settings.DEBUG = True
+    assert messages() == {}
+
+
+@pytest.mark.parametrize("seconds", [1, 5])
+def test_w005_idle_websockets_would_time_out(settings, seconds):
+    settings.CHANNEL_LAYERS = redis(socket_timeout=seconds)
+    assert messages().keys() == {"W005"}
+    settings.CHANNEL_LAYERS = redis(socket_timeout=None)
+    assert messages() == {}
+
+
+def test_w008_layer_drops_a_burst(settings):
+    settings.CHANNEL_LAYERS = redis(socket_timeout=30, capacity=100)
+    assert messages().keys() == {"W008"}
+
+
+def test_pubsub_layer_passes(settings):
+    settings.CHANNEL_LAYERS = PUBSUB
     assert messages() == {}
 
 

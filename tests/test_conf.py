@@ -8,7 +8,7 @@ from live_single_session.conf import DEFAULTS, conf
 
 def test_defaults_are_those_of_the_contract(settings):
     del settings.LIVE_SINGLE_SESSION
-    assert {key: getattr(conf, key) for key in DEFAULTS} == {
+    contract = {
         "LIMIT": 1,
         "ON_LIMIT": "end_oldest",
         "SLOT": None,
@@ -21,6 +21,13 @@ def test_defaults_are_those_of_the_contract(settings):
         "ACTIVITY_SECONDS": None,
         "KEEP_ENDED_DAYS": 90,
     }
+    assert {key: getattr(conf, key) for key in contract} == contract
+
+
+def test_every_setting_can_be_read(settings):
+    settings.LIVE_SINGLE_SESSION = {}
+    for key, default in DEFAULTS.items():
+        assert (getattr(conf, key) is None) == (default is None)
 
 
 def test_a_setting_that_changes_is_seen_at_once(settings):
