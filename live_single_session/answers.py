@@ -12,6 +12,7 @@ from django.utils.cache import add_never_cache_headers
 from live_single_session.farewell import Farewell, login_url
 
 HEADER = "Session-Ended"
+MESSAGE_TAG = "session-ended"
 
 
 def is_page(request: HttpRequest) -> bool:
@@ -71,8 +72,17 @@ def needs_login(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
+def drop_message(request: HttpRequest) -> None:
+    """Take back what was left for the next page: whoever signs in again needs no telling."""
+    pending = messages.get_messages(request)
+    others = [message for message in pending if message.extra_tags != MESSAGE_TAG]
+    for message in others:  # reading them has used them up
+        messages.add_message(request, message.level, message.message, message.extra_tags or "")
+
+
 def _leave_message(request: HttpRequest, farewell: Farewell) -> None:
-    messages.warning(request, farewell.message(), fail_silently=True)
+    text = farewell.message()
+    messages.warning(request, text, extra_tags=MESSAGE_TAG, fail_silently=True)
 
 
 def _login_location(request: HttpRequest, response: HttpResponseBase, reason: str) -> str:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from live_single_session import registry
+from live_single_session import answers, refusals, registry
 from live_single_session.context import Started, bearer_of, current_request, note_start
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
 
@@ -39,10 +39,16 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     request = getattr(request, "_request", request)  # Django REST framework wraps it
     try:
         row = registry.start(user, request)
+    except registry.LoginRefused as refused:
+        _sign_out_again(request, refusals.to_keep(request, refused))
+        refusals.announce(request, refused)
+        raise
     except Exception:
         logger.error("The sign-in of user %s failed: it could not be recorded", user.pk)
         _sign_out_again(request)
         raise
+    answers.drop_message(request)
+    refusals.forget(request)
     started = Started(str(row.pk), request.session.session_key)
     note_start(request, started)
     transaction.on_commit(
@@ -109,8 +115,12 @@ def _session_of(user: Any) -> Any:
     return _session_id(request) if _is_signed_in(request, user) else None
 
 
-def _sign_out_again(request: HttpRequest) -> None:
+def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
+    """Leave nothing of a login that failed, and in the session only what is ``kept``."""
+    # What the browser was signed in to before is over; it needn't be told.
+    request._live_single_session_signed_out = True  # type: ignore[attr-defined]
     request.session.flush()
+    request.session.update(kept or {})
     request.user = AnonymousUser()
 
     async def anonymous() -> AnonymousUser:
