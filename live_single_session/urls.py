@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from live_single_session import views
+from live_single_session import choice, views
 
 app_name = "live_single_session"
 
 urlpatterns = [
+    path("", views.sessions, name="sessions"),
+    path("end-others/", views.end_others, name="end_others"),
+    path("<uuid:session_id>/end/", views.end, name="end"),
     path("status/", views.status, name="status"),
+    path("choose/", choice.choose, name="choose"),
 ]

@@ -1,0 +1,129 @@
+"""The page on which a user chooses: sign out elsewhere and carry on, or cancel."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render, resolve_url
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods
+
+from live_single_session import pending, registry
+from live_single_session.answers import is_page
+from live_single_session.farewell import login_url
+from live_single_session.goals import safe_next
+from live_single_session.models import SESSION_ID_KEY
+from live_single_session.pending import Pending
+from live_single_session.refusals import asked_body, places, question
+
+CONTINUE = "continue"
+CANCEL = "cancel"
+
+
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose(request: HttpRequest) -> HttpResponse:
+    """Ask the user of a pending login, and do what the user chooses."""
+    waiting = pending.of_session(request.session)
+    if waiting is None:
+        return _nothing_to_choose(request)
+    user = waiting.user()
+    if user is None:
+        pending.drop(request.session)
+        text = _("That took too long, or something has changed. Please sign in again.")
+        return _sign_in_again(request, waiting, text)
+    if request.method != "POST":
+        return _ask(request, waiting, user)
+    return _act(request, waiting, user)
+
+
+def _ask(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
+    if not is_page(request):
+        return JsonResponse(asked_body(waiting, user))
+    live = waiting.rivals(user)
+    over = waiting.giving_way(live)
+    context = {
+        "question": question(live, over),
+        "places": places(live, over),
+        "some_give_way": bool(over),
+        "some_stay": len(over) < len(live),
+        "next": waiting.next,
+    }
+    return render(request, "live_single_session/choose.html", context)
+
+
+def _act(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
+    choice = _choice(request)
+    if choice == CONTINUE:
+        return _carry_on(request, waiting, user)
+    if choice == CANCEL:
+        pending.drop(request.session)
+        text = _("You were not signed in here. Nothing has changed on your other devices.")
+        return _sign_in_again(request, waiting, text)
+    return HttpResponse(status=400)
+
+
+def _choice(request: HttpRequest) -> Any:
+    if request.content_type != "application/json":
+        return request.POST.get("choice")
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        return None
+    return body.get("choice") if isinstance(body, dict) else None
+
+
+def _carry_on(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
+    pending.drop(request.session)
+    try:
+        waiting.sign_in(request, user)
+    except registry.LoginRefused:
+        return _chosen_before(request, waiting)
+    if is_page(request):
+        return HttpResponseRedirect(waiting.next)
+    session_id = request.session[SESSION_ID_KEY]
+    return JsonResponse({"code": "signed_in", "session": session_id, "next": waiting.next})
+
+
+def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:
+    """Answer a choice that came after another login: a second click, or another device."""
+    _keep_cookie(request)
+    text = _("You signed in somewhere else meanwhile. Please sign in again.")
+    return _sign_in_again(request, waiting, text)
+
+
+def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
+    """Answer a browser that has nothing pending: a second click, or an old page."""
+    _keep_cookie(request)
+    if not is_page(request):
+        return _expired(
+            login_url(), _("There is no sign-in to complete. Please sign in again.")
+        )
+    return HttpResponseRedirect(safe_next(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
+
+
+def _keep_cookie(request: HttpRequest) -> None:
+    """Leave the browser's cookie alone: a double click may have renewed it meanwhile.
+
+    Django would remove the cookie that came with this request, as its session is gone.
+    """
+    if request.session.is_empty():
+        name = settings.SESSION_COOKIE_NAME
+        request.COOKIES = {k: v for k, v in request.COOKIES.items() if k != name}
+
+
+def _sign_in_again(request: HttpRequest, waiting: Pending, text: str) -> HttpResponse:
+    if not is_page(request):
+        return _expired(waiting.login_page, text)
+    messages.info(request, text, fail_silently=True)
+    return HttpResponseRedirect(waiting.back())
+
+
+def _expired(login_page: str, text: str) -> JsonResponse:
+    body = {"code": "not_signed_in", "detail": text, "login_url": login_page}
+    return JsonResponse(body, status=401)

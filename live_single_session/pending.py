@@ -1,0 +1,152 @@
+"""A sign-in that waits for its user's choice (``ON_LIMIT = "ask"``).
+
+It waits in the session of the browser that signs in, which is anonymous until the choice
+is made. It is bound to the user's password, to what the user is shown, and to a time; and
+it counts once: the login that comes of it must get the serial that the refused one would
+have got. So no copy of it is good for a second login, not even of a signed cookie.
+"""
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+    login,
+)
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from live_single_session import policy, registry
+from live_single_session.answers import with_query
+from live_single_session.goals import Goals
+from live_single_session.models import SESSION_ID_KEY, UserSession
+
+KEY = "_live_single_session_pending"
+SECONDS = 120
+
+_NOT_CARRIED = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_ID_KEY, KEY}
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A sign-in whose password was right, and which found no place.
+
+    Attributes:
+        user_pk: who it is, as sessions write it.
+        backend: the authentication backend that let the user in.
+        auth_hash: Django's session hash of the password that was right.
+        slot: where there was no place.
+        limit: how many places there are.
+        serial: where the refused login would have stood among the user's.
+        until: when it is over, in seconds since the epoch.
+        login_page: where to sign in again.
+        next: where to go afterwards; checked.
+        next_field: what the login page calls that.
+        data: what the session held beside the login: a shopping cart, a second factor.
+    """
+
+    user_pk: str
+    backend: str
+    auth_hash: str = field(repr=False)
+    slot: str
+    limit: int
+    serial: int
+    until: float
+    login_page: str
+    next: str
+    next_field: str
+    data: dict[str, Any] = field(repr=False)
+
+    def pack(self) -> dict[str, Any]:
+        """Return what the browser's session has to hold."""
+        return {KEY: asdict(self)}
+
+    @property
+    def seconds_left(self) -> int:
+        """How long the choice can still be made; 0 when it is too late."""
+        left = self.until - time.time()
+        return int(left) if 0 < left <= SECONDS else 0
+
+    def back(self) -> str:
+        """Return the address of the login page, for another try."""
+        return with_query(self.login_page, {self.next_field: self.next})
+
+    def user(self) -> Any:
+        """Return the user if the sign-in is still good; None if it isn't."""
+        if not self.seconds_left or self.backend not in settings.AUTHENTICATION_BACKENDS:
+            return None
+        try:
+            user_pk = get_user_model()._meta.pk.to_python(self.user_pk)
+        except ValidationError:
+            return None
+        user: Any = load_backend(self.backend).get_user(user_pk)
+        if user is None or not constant_time_compare(_auth_hash(user), self.auth_hash):
+            return None
+        return user
+
+    def rivals(self, user: Any) -> list[UserSession]:
+        """Return where the user is signed in, those that would give way first."""
+        rows = [row for row in registry.live(user) if row.slot == self.slot]
+        return policy.oldest_first(rows, by_use=registry.by_use())
+
+    def giving_way(self, rivals: list[UserSession]) -> list[UserSession]:
+        """Return those that the login would end."""
+        return policy.over_limit(rivals, self.limit, by_use=registry.by_use())
+
+    def sign_in(self, request: HttpRequest, user: Any) -> None:
+        """Sign the user in, and end what has to give way.
+
+        Raises:
+            LoginRefused: the choice was made already, or there was another login since.
+        """
+        request.session.update(self.data)
+        request._live_single_session_takes_over_as_of = self.serial  # type: ignore[attr-defined]
+        login(request, user, backend=self.backend)
+
+
+def of_login(request: HttpRequest, refused: registry.LoginRefused, goals: Goals) -> Pending:
+    """Return the pending login of a request whose session is still signed in.
+
+    Args:
+        request: the request that signed in.
+        refused: why it can't stay so.
+        goals: where the request came from, and where it wants to go.
+    """
+    data = dict(request.session.items())
+    return Pending(
+        user_pk=data[SESSION_KEY],
+        backend=data[BACKEND_SESSION_KEY],
+        auth_hash=_auth_hash(refused.user),
+        slot=refused.terms.slot,
+        limit=refused.terms.limit or 1,
+        serial=refused.serial,
+        until=time.time() + SECONDS,
+        login_page=goals.login_page,
+        next=goals.next or goals.default_next,
+        next_field=goals.next_field,
+        data={key: value for key, value in data.items() if key not in _NOT_CARRIED},
+    )
+
+
+def of_session(session: SessionBase) -> Pending | None:
+    """Return the pending login of a browser's session, which may be over; None: none."""
+    packed = session.get(KEY)
+    return None if packed is None else Pending(**packed)
+
+
+def drop(session: SessionBase) -> None:
+    """Forget the pending login of a browser's session."""
+    session.pop(KEY, None)
+
+
+def _auth_hash(user: Any) -> str:
+    has_hash = hasattr(user, "get_session_auth_hash")
+    return user.get_session_auth_hash() if has_hash else ""
