@@ -12,10 +12,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
-from django.db import router
+from django.db import InterfaceError, OperationalError, router
 from django.utils import timezone
 
 
@@ -58,6 +58,23 @@ def suspect(session_keys: Iterable[str], seconds: float) -> None:
         mark(session_keys, seconds)
 
 
+def is_gone(error: UpdateError) -> bool:
+    """Tell whether a session was not saved because it is gone, and not for other trouble."""
+    return not isinstance(error.__context__, OperationalError | InterfaceError)
+
+
+def save(session: SessionBase) -> bool:
+    """Save a session under the key that it has; False if the engine has forgotten that."""
+    try:
+        # Not as this request saves it, which may be content with less.
+        type(session).save(session)
+    except UpdateError as error:
+        if not is_gone(error):
+            raise
+        return False
+    return True
+
+
 def forget(session_key: str) -> None:
     """Delete one session, by the engine's own means."""
     store_class()().delete(session_key)
@@ -66,9 +83,19 @@ def forget(session_key: str) -> None:
 def holds(session_key: str, user_pk: object) -> bool:
     """Tell whether the engine still has this session, signed in as this user."""
     store: SessionBase = store_class()(session_key)
+    if isinstance(store, DBStore) and type(store).load is DBStore.load:
+        return _holds_row(store, session_key, user_pk)
     # The file engine would put a new, empty session in the place of an expired one.
     store.create = lambda: None  # type: ignore[method-assign]
     return bool(store.get(SESSION_KEY) == str(user_pk))
+
+
+def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
+    """Look where sessions are written: a replica may not have it yet."""
+    model = store.get_model_class()
+    rows = model._default_manager.using(router.db_for_write(model))
+    row = rows.filter(session_key=session_key, expire_date__gt=timezone.now()).first()
+    return row is not None and store.decode(row.session_data).get(SESSION_KEY) == str(user_pk)
 
 
 def held_among(session_keys: Collection[str], using: str) -> set[str]:

@@ -1,11 +1,13 @@
 """What a request has to do with its session having started, changed or ended.
 
-All of it happens on the way out, and only by looking at what the request has already
+It happens on the way out, and only by looking at what the request has already
 loaded: an ordinary request costs neither a query nor a thread. What has to be done is
 decided here without I/O, and done by one synchronous function, in a thread if need be.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -14,9 +16,10 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from live_single_session import answers, engine, registry, streams
+from live_single_session import answers, engine, refusals, registry, streams
 from live_single_session.context import bearer_of, serving, started_in
 from live_single_session.farewell import farewell_to
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
@@ -39,57 +42,108 @@ class SingleSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
+        keeper = keep_answer(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
+        keeper.response = response
         errand = errand_for(request, response)
         return errand(request, response) if errand else response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        keeper = keep_answer(request)
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
+        keeper.response = response
         if errand := errand_for(request, response):
             response = await sync_to_async(errand)(request, response)
         end_stream_with_session(request, response)
         return response
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer a request whose login found no place."""
+        if isinstance(exception, registry.LoginRefused):
+            return refusals.answer(request, exception)
+        return None
 
 
 def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | None:
     """Return what has to be done about the session before this response goes out."""
     session = getattr(request, "session", None)
     data = getattr(session, "_session_cache", None)
-    # Django saves no session and sets no cookie for a response that failed.
-    if session is None or data is None or response.status_code >= 500:
+    if session is None or data is None:
         return None
+    # Django saves no session and sets no cookie for a response that failed.
+    if response.status_code >= 500:
+        return abandon_login if _is_login_lost(request) else None
     if answers.HEADER in response.headers:
         return None
     if SESSION_KEY not in data:
         return explain if _has_dead_cookie(request, session) else None
-    keep_answer(session)
     if SESSION_ID_KEY not in data:
         return adopt if _user_of(request, data) else None
     if _was_rolled_back(request, data):
         return undo_login
     if engine.keeps_keys() and session.session_key != _known_key(request):
         return follow_key
-    return check_user if _is_turned_away(request) else None
+    if _is_turned_away(request):
+        return check_user
+    return note_expiry if _lasts_longer(request, session, data) else None
 
 
-def keep_answer(session: SessionBase) -> None:
-    """Let a request whose session ends while it runs keep its view's own answer.
+class Keeper:
+    """Lets a request whose session ends while it runs keep its view's own answer.
 
-    Django would replace it by a bare 400 when it saves the session. What the request
-    wrote to the session is dropped; its cookie is dead, and the next request is told.
+    Where the view saves the session itself, it would fail; where Django does, it would
+    answer a bare 400 instead. What the request wrote to the session is dropped. No cookie
+    is set, as somebody may have signed in again in that browser meanwhile; if nobody has,
+    its cookie is dead, and the next request is told.
     """
-    save = session.save
 
-    def save_unless_ended(must_create: bool = False) -> None:
+    response: HttpResponseBase | None = None
+
+    def __init__(self, session: SessionBase) -> None:
+        self._save, self._asave = session.save, session.asave
+        session.save = self.save  # type: ignore[method-assign]
+        session.asave = self.asave  # type: ignore[method-assign]
+
+    def save(self, must_create: bool = False) -> None:
         try:
-            save(must_create)
-        except UpdateError:
-            if must_create:
-                raise
+            self._save(must_create)
+        except UpdateError as error:
+            self._drop(error, must_create)
 
-    session.save = save_unless_ended  # type: ignore[method-assign]
+    async def asave(self, must_create: bool = False) -> None:
+        try:
+            await self._asave(must_create)
+        except UpdateError as error:
+            self._drop(error, must_create)
+
+    def _drop(self, error: UpdateError, must_create: bool) -> None:
+        if must_create or not engine.is_gone(error):
+            raise error
+        if self.response is not None:
+            _skip_session_cookie(self.response)
+
+
+def keep_answer(request: HttpRequest) -> Any:
+    """Return what wants to know the response to this request, once there is one."""
+    session = getattr(request, "session", None)
+    return SimpleNamespace() if session is None else Keeper(session)
+
+
+def _skip_session_cookie(response: HttpResponseBase) -> None:
+    """Swallow the cookie that ``SessionMiddleware`` is about to set for a saved session."""
+    set_cookie = response.set_cookie
+
+    def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:
+        if key == settings.SESSION_COOKIE_NAME:
+            del response.set_cookie  # a response may be pickled, for a cache
+        else:
+            set_cookie(key, *args, **kwargs)
+
+    response.set_cookie = set_other_cookie  # type: ignore[method-assign]
 
 
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -128,11 +182,31 @@ def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     session_id, user_pk = session[SESSION_ID_KEY], session[SESSION_KEY]
     if old_key is None or new_key is None:
         return response
-    if not registry.rotate(session_id, user_pk, old_key, new_key):
+    key = registry.rotate(session_id, user_pk, old_key, new_key)
+    if key != new_key:
         session.delete(new_key)
         # The browser keeps the dead cookie, by which the next request is told.
-        session._session_key = old_key
-        session.modified = False
+        session._session_key = key or old_key
+        session.modified = key is not None
+    return response
+
+
+def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Record that a session lasts longer than the registry knows."""
+    session = request.session
+    lifetime = timedelta(seconds=session.get_expiry_age())
+    if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
+        lifetime *= 1.1
+    registry.prolong(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime)
+    return response
+
+
+def abandon_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """End the session of a login whose view failed later: no browser will have its cookie."""
+    started = started_in(request)
+    row = registry.recognise(None, started.id) if started else None
+    if row is not None:
+        registry.end(row, EndReason.LOGGED_OUT)
     return response
 
 
@@ -151,12 +225,28 @@ def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     cookie = request.COOKIES[settings.SESSION_COOKIE_NAME]
     session_id = getattr(request.session, "ended_session_id", None)
     row = registry.recognise(cookie, session_id)
-    if row is None:
-        return response
-    if row.ended_at is None:  # the engine has forgotten it, or found it invalid
-        registry.end(row, EndReason.EXPIRED)
-        row.refresh_from_db()
-    return tell(request, response, row)
+    if row is not None and row.ended_at is None:
+        row = _end_forgotten(request, row)
+    return response if row is None else tell(request, response, row)
+
+
+def _end_forgotten(request: HttpRequest, row: UserSession) -> UserSession | None:
+    """End a session that the engine has forgotten, unless it may live on with another key.
+
+    Returns:
+        what to tell, if anything.
+    """
+    if _was_flushed(request):
+        if not _was_refused(request):  # the view has signed its user out, in its own way
+            registry.end(row, EndReason.LOGGED_OUT)
+            return None
+    elif row.expires_at is None or row.expires_at > timezone.now():
+        # Another request may be about to bring its new key to the browser: that cookie
+        # must not be deleted by this answer.
+        request.COOKIES.pop(settings.SESSION_COOKIE_NAME)
+        return None
+    registry.end(row, EndReason.EXPIRED)
+    return registry.recognise(None, row.pk)
 
 
 def tell(
@@ -176,6 +266,36 @@ def _known_key(request: HttpRequest) -> str | None:
     """Return the session's key as the registry knows it."""
     started = started_in(request)
     return started.key if started else request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+
+
+def _is_login_lost(request: HttpRequest) -> bool:
+    started = started_in(request)
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return started is not None and started.committed and started.key != cookie
+
+
+def _lasts_longer(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
+    if started_in(request) is not None:
+        return "_session_expiry" in data  # set by the view, after it signed its user in
+    known = getattr(session, "known_expiry", None)
+    if engine.keeps_keys() or known is None:
+        return False
+    is_saved = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+    return bool(is_saved and known < session.get_expiry_date())
+
+
+def _was_flushed(request: HttpRequest) -> bool:
+    """Tell whether this request had a session that was flushed while it ran."""
+    session = request.session
+    # A cookie that is its own session and can still be read was there to be flushed.
+    return not engine.keeps_keys() or (session.modified and session.is_empty())
+
+
+def _was_refused(request: HttpRequest) -> bool:
+    """Tell whether Django found nobody behind the session that this request came with."""
+    loaded = request.__dict__
+    user = loaded.get("_cached_user") or loaded.get("_acached_user")
+    return user is not None and not user.is_authenticated
 
 
 def _was_rolled_back(request: HttpRequest, data: dict[str, Any]) -> bool:

@@ -58,12 +58,13 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
 
 def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """End the session that the user signs out of, for all tabs of that browser."""
-    session_id = _session_id(request)
-    if request is None or session_id is None:
+    session = getattr(request, "session", None)
+    if request is None or session is None or SESSION_KEY not in session:
         return
     request = getattr(request, "_request", request)  # Django REST framework wraps it
     request._live_single_session_signed_out = True  # type: ignore[union-attr]
-    row = registry.recognise(None, session_id)
+    # Its id may have been lost: a request beside its adoption saves what it had loaded.
+    row = registry.recognise(session.session_key, session.get(SESSION_ID_KEY))
     if row is not None:
         registry.end(row, EndReason.LOGGED_OUT)
 
@@ -77,13 +78,17 @@ def user_saved(
     if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
         registry.end_all(instance, EndReason.DEACTIVATED)
     # Set by ``set_password()`` until the save is over; not when a hash is upgraded.
-    elif getattr(instance, "_password", None) is not None:
+    elif _was_saved("password", update_fields) and _has_new_password(instance):
         registry.end_all(instance, EndReason.PASSWORD_CHANGED, keep=_session_of(instance))
 
 
 def user_deleted(instance: Any, **kwargs: Any) -> None:
     """End the sessions of a user who is about to be deleted."""
     registry.end_all(instance, EndReason.DEACTIVATED)
+
+
+def _has_new_password(user: Any) -> bool:
+    return getattr(user, "_password", None) is not None
 
 
 def _was_saved(field: str, update_fields: Any) -> bool:

@@ -69,6 +69,7 @@ class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its ow
         live: the sessions that keep their places, those that would give way first.
         terms: what the login was subject to.
         serial: where the login would have stood among the user's.
+        announced: whether the log and the listeners have heard of it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its ow
         self.live = tuple(live)
         self.terms = terms
         self.serial = serial
+        self.announced = False
 
 
 def start(user: Any, request: HttpRequest) -> UserSession:
@@ -104,8 +106,8 @@ def start(user: Any, request: HttpRequest) -> UserSession:
         session.save()  # a switch of users has flushed it, and left it without a key
     left = _left_by_browser(request)
     try:
-        with _locked({user.pk, *(row.user_id for row in left)}) as now:
-            known = _here(session) | Q(pk__in=[row.pk for row in left])
+        with _locked({user.pk}) as now:
+            known = _here(session) | Q(pk__in=[row.pk for row in left], user_id=user.pk)
             rows = _lock_rows(known, user, terms)
             current = _current(rows, user, session)
             if current is None:
@@ -119,14 +121,16 @@ def start(user: Any, request: HttpRequest) -> UserSession:
                 _on_commit(_announce_start, current, request)
             else:
                 _follow(current, session, now)
+                _end_left(rows, left, current, now)
                 if terms.on_limit == policy.END_OLDEST:  # the limit may be lower by now
                     _make_room(rows, current, terms, now)
+            session[SESSION_ID_KEY] = str(current.pk)
+            _save(session, current)
             if not engine.shares_transaction(database()):
                 _on_commit(finish, _rows().of(user))
     except LoginRefused:
         _leave(left, user)
         raise
-    session[SESSION_ID_KEY] = str(current.pk)
     return current
 
 
@@ -290,24 +294,28 @@ def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
     return pruned
 
 
-def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> bool:
+def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> str | None:
     """Follow a session to its new key.
 
     Returns:
-        False if the session has ended meanwhile; its new key must not be used then.
+        the key that the session has from now on, which is another one if another request
+        was first to give it a new key; None if the session has ended meanwhile. Only what
+        is returned may be used: what the registry doesn't know, it can't end.
     """
     try:
-        with _locked({user_pk}):
+        with _locked({user_pk}) as now:
             row = _for_update(_rows().live().filter(Q(pk=as_uuid(session_id)))).first()
             if row is None:
-                return False
+                return None
+            if row.session_key not in ("", old_key, new_key) and _is_held(row, now):
+                return row.session_key
             row.session_key, row.key_digest = new_key, digest(new_key)
             row.save(using=database(), update_fields=["session_key", "key_digest"])
             # A racing read or a late save could bring the old key back.
             _suspect([old_key], [row])
-            return True
+            return new_key
     except get_user_model().DoesNotExist:
-        return False
+        return None
 
 
 def adopt(user: Any, request: HttpRequest) -> UserSession | None:
@@ -324,11 +332,16 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     except Exception:
         return None  # it is in the log; the session's next request tries again
     session = request.session
+    # It may have got a new key in this very request.
+    keys = (session.session_key, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    digests = {digest(key) for key in keys if key} if engine.keeps_keys() else set()
     try:
         with _locked({user.pk}) as now:
-            rows = _lock_rows(_here(session), user, terms)
-            row = next((r for r in rows if r.key_digest == _digest_of(session)), None)
-            if row is None:
+            rows = _lock_rows(_here(session) | Q(key_digest__in=digests), user, terms)
+            row = next((r for r in rows if r.key_digest in digests), None)
+            if row is not None and row.ended_at is None:
+                _follow(row, session, now)
+            elif row is None:
                 row = _insert(user, terms, request, now, _first_serial(user))
                 _give_way(row, rows, terms, now)
     except get_user_model().DoesNotExist:
@@ -441,7 +454,13 @@ def finish(rows: UserSessionQuerySet | None = None) -> int:
         how many this call finished.
     """
     unfinished = (_rows() if rows is None else rows).unfinished()
-    return _forget(dict(unfinished.values_list("pk", "session_key")))
+    finished = 0
+    for chunk in _chunks(unfinished.values_list("pk", flat=True)):
+        found = list(unfinished.filter(pk__in=chunk))
+        # Their marks may not have been set, or not have outlived the cache.
+        if _suspect([row.session_key for row in found], found):
+            finished += _forget({row.pk: row.session_key for row in found})
+    return finished
 
 
 astart = sync_to_async(start)
@@ -487,9 +506,14 @@ def _rows() -> UserSessionQuerySet:
 
 
 def _for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
-    """Read what is committed rather than a snapshot, under stricter isolation as well."""
-    features = connections[database()].features
-    if not features.has_select_for_update:
+    """Read what is committed rather than a snapshot, under stricter isolation as well.
+
+    Not on MariaDB and MySQL: there, a locking read waits for all the rows that it passes
+    by, those of other users included, and logins deadlock. The user's lock suffices.
+    """
+    connection = connections[database()]
+    features = connection.features
+    if not features.has_select_for_update or connection.vendor == "mysql":
         return rows
     return rows.select_for_update(no_key=features.has_select_for_no_key_update)
 
@@ -583,6 +607,14 @@ def _follow(row: UserSession, session: SessionBase, now: datetime) -> None:
     row.save(using=database(), update_fields=["expires_at", "session_key", "key_digest"])
 
 
+def _save(session: SessionBase, row: UserSession) -> None:
+    """Make the engine hold what the registry says; else the next login finds it forgotten."""
+    if engine.keeps_keys() and not engine.save(session):
+        session.cycle_key()
+        _take_key(row, session)
+        row.save(using=database(), update_fields=["session_key", "key_digest"])
+
+
 def _expiry(session: SessionBase, now: datetime) -> datetime:
     return now + timedelta(seconds=session.get_expiry_age())
 
@@ -627,10 +659,11 @@ def _terms_for(user: Any, request: HttpRequest | None) -> Terms:
     as_of = getattr(request, "_live_single_session_takes_over_as_of", None)
     on_limit = conf.ON_LIMIT if as_of is None else policy.END_OLDEST
     slot, limit = _slot(user, request), _limit(user, request)
-    return Terms(slot, limit, on_limit, _by_use(), as_of)
+    return Terms(slot, limit, on_limit, by_use(), as_of)
 
 
-def _by_use() -> bool:
+def by_use() -> bool:
+    """Tell whether those unused the longest give way, rather than those signed in first."""
     return conf.ACTIVITY_SECONDS is not None
 
 
@@ -757,7 +790,7 @@ def _crowds(user: Any, rows: Iterable[UserSession], now: datetime) -> Iterator[C
     for row in rows:
         slots.setdefault(row.slot, []).append(row)
     for slot in sorted(slots.keys() - {EXEMPT_SLOT}):
-        terms = Terms(slot, limit, policy.END_OLDEST, _by_use())
+        terms = Terms(slot, limit, policy.END_OLDEST, by_use())
         if terms.limit is None or not _over_limit(slots[slot], terms, places=0):
             continue
         ordered = _oldest_first(slots[slot], terms)
@@ -786,11 +819,13 @@ def _leave(left: Iterable[UserSession], user: Any) -> None:
         end(row, EndReason.LOGGED_OUT if same_user else EndReason.USER_SWITCHED)
 
 
-def _end_where(user_pk: Any, reason: str, match: Q) -> int:
+def _end_where(
+    user_pk: Any, reason: str, match: Q, replaced_by: UserSession | None = None
+) -> int:
     try:
         with _locked({user_pk}) as now:
             rows = list(_for_update(_rows().live().filter(match, user_id=user_pk)))
-            _end_rows(rows, reason, now)
+            _end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
     return len(rows)
@@ -803,12 +838,15 @@ def _end_left(
     now: datetime,
 ) -> None:
     """End what the browser was signed in to before it signed in to ``current``."""
-    ids = {row.pk for row in left}
-    for row in rows:
-        if row.pk in ids and row.ended_at is None:
-            same_user = row.user_id == current.user_id
-            reason = EndReason.SUPERSEDED if same_user else EndReason.USER_SWITCHED
-            _end_rows([row], reason, now, replaced_by=current)
+    ids = {row.pk for row in left if row.pk != current.pk}
+    own = [row for row in rows if row.pk in ids and row.ended_at is None]
+    _end_rows(own, EndReason.SUPERSEDED, now, replaced_by=current)
+    for row in left:
+        if row.user_id != current.user_id:
+            # Not here: whoever waits for one user's lock while holding another's deadlocks
+            # with those who go the other way. Django has flushed that session already.
+            switched = (row.user_id, EndReason.USER_SWITCHED, Q(pk=row.pk), current)
+            _on_commit(_end_where, *switched)
 
 
 def _end_rows(
@@ -827,8 +865,10 @@ def _end_rows(
         engine.delete_rows(keys.values(), using)
         changes["session_key"] = ""
     else:
-        _suspect(keys.values(), rows)
-        _on_commit(_forget, keys)
+        if _suspect(keys.values(), rows):
+            _on_commit(_forget, keys)
+        else:
+            _on_commit(finish, _rows().filter(pk__in=list(keys)))
     for row in rows:
         for name, value in changes.items():
             setattr(row, name, value)
@@ -851,7 +891,7 @@ def _forget(keys: Mapping[uuid.UUID, str]) -> int:
     return finished
 
 
-def _suspect(keys: Collection[str], rows: Iterable[UserSession]) -> None:
+def _suspect(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
     """Set the fence before the commit, so that a crash leaves no gap."""
     now = timezone.now()
     lifetimes = [(row.expires_at - now).total_seconds() for row in rows if row.expires_at]
@@ -860,6 +900,8 @@ def _suspect(keys: Collection[str], rows: Iterable[UserSession]) -> None:
         engine.suspect(keys, seconds)
     except Exception:
         logger.exception("The session cache could not be told that sessions end")
+        return False
+    return True
 
 
 def _active_user() -> dict[str, bool]:
@@ -870,18 +912,15 @@ def _active_user() -> dict[str, bool]:
 def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | None]:
     """Look closer at sessions that are missing, ended, expired or deactivated."""
     now = timezone.now()
-    rows = _rows().filter(pk__in=ids).select_related("replaced_by", "user").in_bulk()
-    ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
-    for row in rows.values():
-        if row.ended_at is None:
-            reason = _reason_to_end(row, now)
-            if reason is None:
-                continue
+    doubtful = _rows().filter(pk__in=ids)
+    for row in doubtful.live().select_related("user"):
+        reason = _reason_to_end(row, now)
+        if reason is not None:
             end(row, reason)
-            row.refresh_from_db()
-        ended[row.pk] = row
-    finish(_rows().filter(pk__in=rows.keys()))
-    return ended
+    finish(doubtful)
+    rows = doubtful.select_related("replaced_by").in_bulk()
+    ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
+    return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}
 
 
 def _reason_to_end(row: UserSession, now: datetime) -> EndReason | None:

@@ -7,6 +7,7 @@ whoever loads a session (views, Channels, Django REST framework) is behind it.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -35,6 +36,8 @@ class Fence:
     ended_session_id: str | None = None
     # Whether a signed-in session that the registry never saw is let through.
     admits_unknown = True
+    # When a live session expires, as the registry knows it.
+    known_expiry: datetime | None = None
 
     def load(self) -> SessionData:
         """Load the session; an ended one is as empty as one that was deleted."""
@@ -55,10 +58,16 @@ class Fence:
     def _is_live(self, session_key: str | None, data: SessionData) -> bool:
         rows = UserSession.objects.using(router.db_for_write(UserSession))
         if session_id := data.get(SESSION_ID_KEY):
-            return rows.live().filter(Q(pk=as_uuid(session_id))).exists()
+            row = rows.live().filter(Q(pk=as_uuid(session_id))).first()
+            self.known_expiry = row.expires_at if row else None
+            return row is not None and self._is_current(session_key, row)
         if not self.admits_unknown or not session_key:
             return False
         return not rows.ended().filter(key_digest=digest(session_key)).exists()
+
+    def _is_current(self, session_key: str | None, row: UserSession) -> bool:
+        """Tell whether this may be the key that a live session has now."""
+        return True
 
 
 class MarkedFence(Fence):
@@ -67,12 +76,13 @@ class MarkedFence(Fence):
     A session that may have ended has a mark in the same cache, which is read along with
     the session. Marks are set before the registry commits, so that a crash leaves no
     gap; they are only a suspicion, and a marked session is looked up in the registry.
-    They are never removed, so that there is nothing to race with.
+    They are never removed, so that there is nothing to race with. A key that a session has
+    left behind is marked as well: the registry knows the one that it has now.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)  # type: ignore[call-arg]
-        self._cache: MarkedCache = MarkedCache(self._cache)  # type: ignore[has-type]
+        self._cache: MarkedCache = MarkedCache(self._cache)
 
     @classmethod
     def suspect(cls, session_keys: Iterable[str], seconds: float) -> None:
@@ -96,6 +106,9 @@ class MarkedFence(Fence):
             return await sync_to_async(self._unless_ended)(session_key, data)
         return data
 
+    def _is_current(self, session_key: str | None, row: UserSession) -> bool:
+        return session_key is not None and row.key_digest in (None, digest(session_key))
+
 
 def mark_of(cache_key: str) -> str:
     """Return the cache key of a session's mark; it gives away nothing of the session's."""
@@ -110,9 +123,11 @@ class MarkedCache:
         self.marked = False
 
     def get(self, key: str, default: Any = None) -> Any:
+        self.marked = True  # the engine carries on if the cache fails
         return self._read(key, default, self._cache.get_many([key, mark_of(key)]))
 
     async def aget(self, key: str, default: Any = None) -> Any:
+        self.marked = True
         keys = [key, mark_of(key)]
         if type(self._cache).aget_many is BaseCache.aget_many:
             # Django's default gets one key after the other, each in a thread.
