@@ -1,13 +1,47 @@
-"""The pages under ``session/``: for now, whether the session that asks is still live."""
+"""The pages under ``session/``: a user's own sessions, and whether this one is still live.
+
+Each page is JSON for whoever doesn't look at it, under the same address and rules.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.contrib import auth, messages
+from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.db.models import Case, Count, Q, Value, When
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
 
-from live_single_session.answers import HEADER, ended_body
+from live_single_session import registry
+from live_single_session.answers import HEADER, ended_body, is_page, with_query
+from live_single_session.devices import class_of, device_of
+from live_single_session.farewell import login_url, not_you_url
+from live_single_session.models import (
+    SESSION_ID_KEY,
+    EndReason,
+    UserSession,
+    UserSessionQuerySet,
+    as_uuid,
+)
 from live_single_session.standing import standing
+
+PER_PAGE = 20
+
+View = Callable[..., HttpResponse]
 
 
 @never_cache
@@ -32,3 +66,197 @@ def _status(request: HttpRequest, user: object) -> JsonResponse:
     if found.session_id is not None:
         return JsonResponse({"live": True, "session": str(found.session_id)})
     return JsonResponse({"code": "not_signed_in"}, status=401)
+
+
+# A user's own sessions
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of the user's sessions, as the user sees it."""
+
+    row: UserSession
+    current: bool
+
+    @property
+    def id(self) -> UUID:
+        return self.row.pk
+
+    @property
+    def live(self) -> bool:
+        return self.row.ended_at is None
+
+    @property
+    def state(self) -> str:
+        """Under which heading it stands: current, live or ended."""
+        if self.current:
+            return "current"
+        return "live" if self.live else "ended"
+
+    @property
+    def device(self) -> str:
+        """The browser and its system in words; empty if they are unknown."""
+        return str(device_of(self.row.user_agent) or "")
+
+    @property
+    def device_class(self) -> str:
+        return class_of(self.row.user_agent)
+
+    @property
+    def end_reason_text(self) -> str:
+        return str(self.row.get_end_reason_display())
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("ip", "started_at", "last_seen_at", "ended_at"):
+            return getattr(self.row, name)
+        raise AttributeError(name)
+
+    def as_json(self) -> dict[str, Any]:
+        row = self.row
+        return {
+            "id": str(row.pk),
+            "current": self.current,
+            "live": self.live,
+            "kind": row.kind,
+            "slot": row.slot,
+            "device": self.device or None,
+            "device_class": self.device_class,
+            "ip": row.ip,
+            "started_at": row.started_at,
+            "last_seen_at": row.last_seen_at,
+            "ended_at": row.ended_at,
+            "end_reason": row.end_reason or None,
+        }
+
+
+def _own(view: View) -> View:
+    """Let in those who are signed in; nobody else's sessions are found."""
+
+    @never_cache
+    @vary_on_headers("Accept", "Sec-Fetch-Mode")
+    @csrf_protect
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            if _wants_page(request):
+                return redirect_to_login(request.get_full_path(), login_url())
+            return JsonResponse({"code": "not_signed_in"}, status=401)
+        try:
+            return view(request, **kwargs)
+        except UserSession.DoesNotExist as error:
+            if _wants_page(request):
+                raise Http404 from error
+            return JsonResponse({"code": "not_found"}, status=404)
+
+    return guarded
+
+
+@_own
+@require_safe
+def sessions(request: HttpRequest) -> HttpResponse:
+    """List the user's sessions: this one, the other live ones, and those that ended."""
+    current = _current_id(request)
+    rows = _rows_of(request)
+    numbers = rows.aggregate(
+        all=Count("pk"), others=Count("pk", filter=Q(ended_at=None) & ~Q(pk=current))
+    )
+    first = Case(When(pk=current, then=0), When(ended_at=None, then=1), default=Value(2))
+    paginator = Paginator(rows.order_by(first, "-serial"), PER_PAGE)
+    paginator.count = numbers["all"]  # cached there, and known already
+    page = paginator.get_page(request.GET.get("page"))
+    entries = [Entry(row, row.pk == current) for row in _without_expired(list(page), rows)]
+    if not _wants_page(request):
+        return JsonResponse(_page_as_json(page, entries))
+    context = {
+        "page_obj": page,
+        "entries": entries,
+        "others": numbers["others"],
+        "not_you_url": not_you_url(),
+    }
+    return render(request, "live_single_session/sessions.html", context)
+
+
+@_own
+@require_http_methods(["GET", "HEAD", "POST"])
+def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """End one of the user's sessions, once the user has confirmed it."""
+    current = _current_id(request)
+    entry = Entry(_rows_of(request).get(pk=session_id), session_id == current)
+    if request.method != "POST" and entry.live:
+        return render(request, "live_single_session/confirm_end.html", {"entry": entry})
+    if request.method != "POST":
+        ended = 0
+    elif entry.current:
+        auth.logout(request)
+        ended = 1
+    else:
+        ended = int(registry.end(entry.row, EndReason.REVOKED))
+    if not _wants_page(request):
+        return JsonResponse({"ended": ended})
+    if entry.current:
+        return redirect(settings.LOGOUT_REDIRECT_URL or login_url())
+    name = entry.device or _("Unknown device")
+    done = _("%(device)s was signed out.") if ended else _("%(device)s had signed out already.")
+    messages.success(request, done % {"device": name}, fail_silently=True)
+    return redirect("live_single_session:sessions")
+
+
+@_own
+@require_http_methods(["GET", "HEAD", "POST"])
+def end_others(request: HttpRequest) -> HttpResponse:
+    """End all of the user's sessions but this one, once the user has confirmed it."""
+    current = _current_id(request)
+    if request.method != "POST":
+        others = _rows_of(request).live().filter(~Q(pk=current)).count()
+        return render(request, "live_single_session/confirm_end.html", {"others": others})
+    ended = registry.end_all(request.user, EndReason.REVOKED, keep=current)
+    if not _wants_page(request):
+        return JsonResponse({"ended": ended})
+    done = ngettext(
+        "%(count)d other device was signed out.",
+        "%(count)d other devices were signed out.",
+        ended,
+    )
+    messages.success(request, done % {"count": ended}, fail_silently=True)
+    return redirect("live_single_session:sessions")
+
+
+def _wants_page(request: HttpRequest) -> bool:
+    """Tell pages from JSON; a script may ask for the page as well."""
+    return is_page(request) or "text/html" in request.headers.get("Accept", "")
+
+
+def _rows_of(request: HttpRequest) -> UserSessionQuerySet:
+    rows: UserSessionQuerySet = UserSession.objects.using(registry.database())
+    user: Any = request.user
+    return rows.of(user)
+
+
+def _current_id(request: HttpRequest) -> UUID | None:
+    return as_uuid(request.session.get(SESSION_ID_KEY))
+
+
+def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> list[UserSession]:
+    """Notice sessions that have expired on their own: nobody was there to do so."""
+    now = timezone.now()
+    due = [r.pk for r in shown if r.ended_at is None and r.expires_at and r.expires_at <= now]
+    if not due or not registry.expire(rows.filter(pk__in=due)):
+        return shown
+    fresh = rows.in_bulk([row.pk for row in shown])
+    return [fresh.get(row.pk, row) for row in shown]
+
+
+def _page_as_json(page: Any, entries: list[Entry]) -> dict[str, Any]:
+    address = reverse("live_single_session:sessions")
+
+    def link(number: int) -> str:
+        return with_query(address, {"page": str(number)})
+
+    return {
+        "count": page.paginator.count,
+        "page": page.number,
+        "pages": page.paginator.num_pages,
+        "next": link(page.next_page_number()) if page.has_next() else None,
+        "previous": link(page.previous_page_number()) if page.has_previous() else None,
+        "sessions": [entry.as_json() for entry in entries],
+    }
