@@ -1,0 +1,141 @@
+"""From a token to its user and its session: the one rule for requests, sockets and views.
+
+A token is good if its signature is, its user is, and the session that it names is a live
+one of that user's. The user and the session are fetched in one query.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.utils import get_md5_hash_password
+
+from live_single_session import registry
+from live_single_session.contrib.simplejwt.conf import conf
+from live_single_session.contrib.simplejwt.exceptions import SessionEnded
+from live_single_session.farewell import farewell_to, missing
+from live_single_session.models import UserSession, as_uuid
+
+SID = "sid"
+
+# No server lets a longer header pass; what is longer isn't worth being parsed.
+MOST_CHARACTERS = 16_384
+
+_IS_LIVE = "_live_single_session_is_live"
+
+
+@sensitive_variables()
+def decoded(decode: Callable[[Any], Any], raw: Any) -> Any:
+    """Return a token that was signed here and has not expired.
+
+    Args:
+        decode: what decodes it, as the token classes of simplejwt do.
+        raw: what the client sent, text or bytes.
+
+    Raises:
+        InvalidToken: it is no such token.
+    """
+    if len(raw) > MOST_CHARACTERS:
+        raise InvalidToken
+    try:
+        return decode(raw)
+    except TokenError as error:
+        raise InvalidToken(error.args[0]) from None
+    except (ValueError, RecursionError):  # JSON that is too deep for older versions of PyJWT
+        raise InvalidToken from None
+
+
+def session_id_of(token: Any) -> UUID | None:
+    """Return the id of the session that a token carries.
+
+    Args:
+        token: a decoded token, or its claims.
+
+    Returns:
+        the id; None if the token carries none, and is accepted without.
+
+    Raises:
+        InvalidToken: it carries none and has to, or what it carries is no id.
+    """
+    claim = token.get(SID)
+    if claim is None and conf.accepts_tokens_without_sid:
+        return None
+    session_id = as_uuid(claim)
+    if session_id is None:
+        raise InvalidToken(_("Token belongs to no session"))
+    return session_id
+
+
+def user_of(token: Any) -> Any:
+    """Return the user of a token whose session is live.
+
+    Args:
+        token: a decoded token, or its claims.
+
+    Raises:
+        SessionEnded: the token's session has ended.
+        InvalidToken: the token names no user, or a session that isn't that user's.
+        AuthenticationFailed: the user may not sign in, or has another password by now.
+    """
+    session_id = session_id_of(token)
+    user = _fetch(token, session_id)
+    if user is None:
+        if session_id is not None:
+            raise SessionEnded(missing(session_id))
+        raise AuthenticationFailed(_("User not found"), code="user_not_found")
+    if session_id is not None and not getattr(user, _IS_LIVE):
+        raise _why_not_live(user, session_id)
+    if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
+        raise _inactive(session_id)
+    _check_password(token, user)
+    return user
+
+
+def _fetch(token: Any, session_id: UUID | None) -> Any:
+    """Return the user of a token, marked with whether the session is a live one of theirs."""
+    claim = token.get(api_settings.USER_ID_CLAIM)
+    if claim is None:
+        raise InvalidToken(_("Token contained no recognizable user identification"))
+    # Where the registry decides, and not a copy that lags behind.
+    users: QuerySet[Any] = get_user_model().objects.using(registry.database())
+    if session_id is not None:
+        live = UserSession.objects.live().filter(pk=session_id, user=OuterRef("pk"))
+        users = users.annotate(**{_IS_LIVE: Exists(live)})
+    try:
+        return users.filter(**{api_settings.USER_ID_FIELD: claim}).first()
+    except (TypeError, ValueError, OverflowError, ValidationError):
+        raise InvalidToken from None
+
+
+def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
+    rows = UserSession.objects.using(registry.database()).select_related("replaced_by")
+    row = rows.filter(pk=session_id).first()
+    if row is None:
+        return SessionEnded(missing(session_id))
+    if row.user_id != user.pk or row.ended_at is None:
+        return InvalidToken()
+    return SessionEnded(farewell_to(row))
+
+
+def _inactive(session_id: UUID | None) -> AuthenticationFailed:
+    """End the session of a user who was deactivated behind the back of Django's signals."""
+    if session_id is not None:
+        row = registry.ended_among({session_id}).get(session_id)
+        return SessionEnded(farewell_to(row) if row else missing(session_id))
+    return AuthenticationFailed(_("User is inactive"), code="user_inactive")
+
+
+def _check_password(token: Any, user: Any) -> None:
+    if not api_settings.CHECK_REVOKE_TOKEN:
+        return
+    if token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password):
+        raise AuthenticationFailed(
+            _("The user's password has been changed."), code="password_changed"
+        )

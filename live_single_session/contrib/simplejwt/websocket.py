@@ -1,0 +1,170 @@
+"""Websockets by token: the browser's ``WebSocket`` can't send an ``Authorization`` header.
+
+The token is offered as a subprotocol behind the name of one::
+
+    new WebSocket(url, ["live-single-session.bearer", token])
+
+The server answers with the name; the token is never echoed, nor seen by the app inside.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.exceptions import AuthenticationFailed
+
+from live_single_session.contrib.simplejwt.authentication import JWTAuthentication
+from live_single_session.contrib.simplejwt.bearer import session_id_of
+from live_single_session.contrib.simplejwt.conf import conf
+from live_single_session.contrib.simplejwt.exceptions import SessionEnded
+from live_single_session.guard import Guard
+from live_single_session.models import SESSION_ID_KEY
+
+SUBPROTOCOL = "live-single-session.bearer"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class JWTAuthMiddleware:
+    """Signs websockets in by the tokens that they offer; goes around the session's stack.
+
+    ::
+
+        AllowedHostsOriginValidator(
+            JWTAuthMiddleware(SingleSessionMiddlewareStack(URLRouter([...])))
+        )
+
+    A websocket that offers no token goes on to the stack as it is. One that does is who
+    its token says, or nobody: its cookie counts for nothing. It is guarded like any other,
+    from before the app inside is asked until its session ends.
+    """
+
+    authentication_class: type[JWTAuthentication] = JWTAuthentication
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.guarded = Guard(inner)
+
+    @sensitive_variables("token")
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        token = token_in(scope)
+        if token is None:
+            await self.inner(scope, receive, send)
+            return
+        scope = without_credentials(scope)
+        user, session = await database_sync_to_async(self.sign_in)(token)
+        scope |= {"user": user, "session": session}
+        await self.guarded(scope, receive, _answering(scope, send))
+
+    @sensitive_variables()
+    def sign_in(self, token: str) -> "tuple[Any, TokenSession]":
+        """Return who a token says it is, and the session that it carries."""
+        from django.contrib.auth.models import AnonymousUser
+
+        authentication = self.authentication_class()
+        try:
+            validated = authentication.get_validated_token(token.encode())
+            session_id = session_id_of(validated)
+        except AuthenticationFailed:
+            return AnonymousUser(), TokenSession()
+        try:
+            user = authentication.get_user(validated)
+        except SessionEnded:
+            return AnonymousUser(), TokenSession(ended=session_id)
+        except AuthenticationFailed:
+            return AnonymousUser(), TokenSession()
+        return user, TokenSession(live=session_id)
+
+
+class TokenSession(SessionBase):
+    """What a websocket by token has in the place of a session: it is kept nowhere.
+
+    Args:
+        live: the id of the ``UserSession`` that the token carries.
+        ended: its id, if it has ended.
+    """
+
+    def __init__(self, live: object = None, ended: object = None) -> None:
+        super().__init__()
+        self._session_cache = {} if live is None else {SESSION_ID_KEY: str(live)}
+        self.ended_session_id = ended
+
+    def exists(self, session_key: str | None = None) -> bool:
+        """Return that no such session is kept."""
+        return False
+
+    def create(self) -> None:
+        """Keep nothing."""
+
+    def save(self, must_create: bool = False) -> None:
+        """Keep nothing."""
+
+    def delete(self, session_key: str | None = None) -> None:
+        """There is nothing to delete."""
+
+    def load(self) -> dict[str, Any]:
+        """Return what was never kept."""
+        return {}
+
+
+def token_in(scope: dict[str, Any]) -> str | None:
+    """Return the token that a connection offers: "" if it offers one and sends none."""
+    if scope["type"] != "websocket":
+        return None
+    offered = scope.get("subprotocols") or []
+    if SUBPROTOCOL in offered:
+        rest = offered[offered.index(SUBPROTOCOL) + 1 :]
+        return rest[0] if rest else ""
+    name = conf.websocket_query_parameter
+    return None if name is None else dict(_query(scope)).get(name)
+
+
+def without_credentials(scope: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a scope without its token, and without the cookie of a session."""
+    offered = list(scope.get("subprotocols") or [])
+    if SUBPROTOCOL in offered:
+        place = offered.index(SUBPROTOCOL) + 1
+        del offered[place : place + 1]
+    cleaned = {
+        **scope,
+        "subprotocols": offered,
+        "headers": _harmless(scope.get("headers", ()), offered),
+    }
+    if (parameter := conf.websocket_query_parameter) is not None:
+        query = [(name, value) for name, value in _query(scope) if name != parameter]
+        cleaned["query_string"] = urlencode(query).encode()
+    return cleaned
+
+
+def _harmless(headers: Iterable[tuple[bytes, bytes]], offered: list[str]) -> Headers:
+    cookie_name = f"{settings.SESSION_COOKIE_NAME}=".encode()
+    cleaned: Headers = []
+    for name, value in headers:
+        if name == b"sec-websocket-protocol":
+            value = ", ".join(offered).encode()
+        elif name == b"cookie":
+            cookies = (cookie.strip() for cookie in value.split(b";"))
+            value = b"; ".join(c for c in cookies if not c.startswith(cookie_name))
+        cleaned.append((name, value))
+    return cleaned
+
+
+def _answering(scope: dict[str, Any], send: Any) -> Any:
+    """Answer with our subprotocol where the app inside chooses none: browsers insist."""
+    if SUBPROTOCOL not in scope["subprotocols"]:
+        return send
+
+    async def answer(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.accept" and not message.get("subprotocol"):
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return answer
+
+
+def _query(scope: dict[str, Any]) -> list[tuple[str, str]]:
+    return parse_qsl(scope.get("query_string", b"").decode("latin1"), keep_blank_values=True)

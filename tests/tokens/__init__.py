@@ -1,0 +1,1 @@
+"""The same rule for tokens: JWT, Django REST framework, and websockets by token."""

@@ -1,0 +1,45 @@
+"""An API in this process, and one behind daphne, with the tables that its apps need."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.servers.daphne import Daphne
+from tests.servers.process import ROOT
+from tests.tokens.apps import App
+
+SETTINGS = "tests.tokens.settings"
+
+
+@pytest.fixture(autouse=True)
+def _api(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.tokens.urls"
+
+
+@pytest.fixture
+def new_app() -> Callable[..., App]:
+    """`new_app()`: somebody's app, which holds no tokens yet."""
+    return lambda: App(APIClient())
+
+
+@pytest.fixture
+def start_api(start_daphne: Callable[..., Daphne]) -> Callable[..., Daphne]:
+    """`start_api(DATABASE_URL=...)`: the site with the API, on a copy of its database."""
+
+    def start(**env: Any) -> Daphne:
+        env = {"DJANGO_SETTINGS_MODULE": SETTINGS, **env}
+        migrate(**env)
+        return start_daphne("tests.tokens.asgi:application", **env)
+
+    return start
+
+
+def migrate(**env: str) -> None:
+    """Make the tables of the apps that the test site doesn't have."""
+    command = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True)

@@ -1,0 +1,186 @@
+"""One live session per user, whether a browser or an app signs in."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from live_single_session import registry
+from live_single_session.models import EndReason, UserSession
+from live_single_session.signals import session_ended
+from tests.site.people import PASSWORD, credentials
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ENDED = ["/api/me/", "/api/permitted/me/", "/api/either/me/"]
+
+
+def sign_in_on_website(name="alice"):
+    browser = Client()
+    data = json.dumps(credentials(name))
+    response = browser.post("/api/login/", data, content_type="application/json")
+    assert response.status_code == 200
+    return browser
+
+
+def assert_ended(response, reason="superseded"):
+    assert response.status_code == 401
+    body = response.json()
+    assert body["code"] == "session_ended"
+    assert body["reason"] == reason
+    assert body["login_url"] == "/accounts/login/"
+    assert body["detail"]
+    assert response.headers["Session-Ended"] == reason
+    assert response.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_tokens_of_a_pair_carry_the_session(alice, new_app):
+    app = new_app()
+    assert app.obtain().status_code == 200
+    row = UserSession.objects.get()
+    assert row.kind == UserSession.Kind.TOKEN
+    assert row.user == alice
+    assert app.claims["sid"] == str(row.pk)
+    assert app.me().json() == {"user": "alice"}
+    app.refresh()
+    assert app.claims["sid"] == str(row.pk)
+    assert app.me().json() == {"user": "alice"}
+
+
+@pytest.mark.parametrize("path", ENDED)
+def test_inv2_a_second_app_ends_the_first(path, alice, new_app):
+    first, second = new_app(), new_app()
+    first.obtain()
+    second.obtain()
+    assert_ended(first.me(path))
+    assert_ended(first.refresh())
+    assert_ended(first.verify())
+    assert_ended(first.verify(first.refresh_token))
+    assert second.me(path).json() == {"user": "alice"}
+    assert second.verify().status_code == 200
+    assert second.refresh().status_code == 200
+
+
+def test_another_user_stays_signed_in(alice, bob, new_app):
+    first, second = new_app(), new_app()
+    first.obtain("alice")
+    second.obtain("bob")
+    assert first.me().json() == {"user": "alice"}
+
+
+def test_signing_in_on_the_website_ends_the_app(alice, new_app):
+    app = new_app()
+    app.obtain()
+    browser = sign_in_on_website()
+    assert_ended(app.me())
+    assert browser.get("/whoami/").json() == {"user": "alice"}
+
+
+def test_signing_in_with_the_app_ends_the_browser(alice, new_app):
+    browser = sign_in_on_website()
+    app = new_app()
+    app.obtain()
+    answer = browser.get("/api/private/", headers={"Accept": "application/json"})
+    assert answer.status_code == 401
+    assert answer.json()["reason"] == "superseded"
+    assert app.me().status_code == 200
+
+
+def slot_of(user, request):
+    return "app" if request is not None and request.path.startswith("/api/token/") else "web"
+
+
+def test_each_has_its_own_slot(alice, new_app, settings):
+    settings.LIVE_SINGLE_SESSION = {"SLOT": slot_of}
+    browser = sign_in_on_website()
+    first, second = new_app(), new_app()
+    first.obtain()
+    assert browser.get("/whoami/").json() == {"user": "alice"}
+    second.obtain()
+    assert_ended(first.me())
+    assert browser.get("/whoami/").json() == {"user": "alice"}
+    assert {row.slot for row in registry.live(alice)} == {"app", "web"}
+
+
+def test_staff_only(alice, carol, new_app, settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": "live_single_session.policy.staff_only"}
+    apps = [new_app() for _ in range(3)]
+    for app in apps:
+        app.obtain("alice")
+    assert all(app.me().status_code == 200 for app in apps)
+    staff = [new_app() for _ in range(3)]
+    for app in staff:
+        app.obtain("carol")
+    assert_ended(staff[0].me())
+    assert_ended(staff[1].me())
+    assert staff[2].me().status_code == 200
+
+
+def test_logging_out_ends_the_session(alice, new_app):
+    app = new_app()
+    app.obtain()
+    assert app.log_out().status_code == 200
+    assert UserSession.objects.get().end_reason == EndReason.LOGGED_OUT
+    assert_ended(app.me(), "logged_out")
+    assert_ended(app.refresh(), "logged_out")
+
+
+def test_logging_out_twice_is_no_error_and_ends_nobody(alice, new_app):
+    first, second = new_app(), new_app()
+    first.obtain()
+    second.obtain()
+    assert first.log_out().status_code == 200
+    assert first.log_out().status_code == 200
+    assert second.me().status_code == 200
+
+
+def test_a_revoked_session(alice, new_app):
+    app = new_app()
+    app.obtain()
+    registry.end(UserSession.objects.get(), EndReason.REVOKED)
+    assert_ended(app.me(), "revoked")
+
+
+def test_inv6_changing_the_password_ends_the_other_sessions_only(alice, new_app, settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": 3}
+    app, other = new_app(), new_app()
+    app.obtain()
+    other.obtain()
+    browser = sign_in_on_website()
+    new = {"password": "another correct horse"}
+    assert app.post("/api/password/", new, headers=app.headers).status_code == 200
+    assert app.me().status_code == 200
+    assert_ended(other.me(), "password_changed")
+    assert browser.get("/whoami/").json() == {"user": None}
+
+
+def test_inv3_a_login_that_fails_ends_nothing(alice, new_app, monkeypatch):
+    app = new_app()
+    app.obtain()
+    told = []
+    session_ended.connect(lambda **kwargs: told.append(kwargs), weak=False, dispatch_uid="t")
+
+    def broken(*args):
+        raise RuntimeError("no token today")
+
+    monkeypatch.setattr(
+        "live_single_session.contrib.simplejwt.TokenObtainPairSerializer.get_token", broken
+    )
+    with pytest.raises(RuntimeError):
+        new_app().obtain()
+    session_ended.disconnect(dispatch_uid="t")
+    assert app.me().status_code == 200
+    assert UserSession.objects.count() == 1
+    assert told == []
+
+
+def test_wrong_credentials_end_nothing(alice, new_app):
+    app = new_app()
+    app.obtain()
+    wrong = {"username": "alice", "password": PASSWORD + "!"}
+    assert new_app().post("/api/token/", wrong).status_code == 401
+    assert app.me().status_code == 200
+
+
+def test_the_answers_are_not_cached(alice, new_app):
+    assert "no-store" in new_app().obtain().headers["Cache-Control"]
