@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.views import redirect_to_login
@@ -46,16 +45,11 @@ View = Callable[..., HttpResponse]
 
 @never_cache
 @require_safe
-async def status(request: HttpRequest) -> JsonResponse:
+def status(request: HttpRequest) -> JsonResponse:
     """Say over HTTP what the websocket would say, where websockets are blocked."""
-    user = await request.auser()
-    return await sync_to_async(_status)(request, user)
-
-
-def _status(request: HttpRequest, user: object) -> JsonResponse:
     found = standing(
         request.session,
-        user,
+        request.user,
         request.COOKIES.get(settings.SESSION_COOKIE_NAME),
         request.GET.get("session"),
     )
