@@ -98,6 +98,9 @@ class Entry:
 
     @property
     def end_reason_text(self) -> str:
+        """Why it ended, if that says more than that it was signed out."""
+        if self.row.end_reason == EndReason.LOGGED_OUT:
+            return ""
         return str(self.row.get_end_reason_display())
 
     def __getattr__(self, name: str) -> Any:
