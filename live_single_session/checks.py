@@ -15,7 +15,7 @@ from django.core import checks
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from live_single_session import policy, registry
+from live_single_session import policy, refusals, registry
 from live_single_session.backends.fence import Fence
 from live_single_session.conf import DEFAULTS
 
@@ -34,7 +34,14 @@ DISCLOSED = ("device", "time", "ip")
 
 def register() -> None:
     """Register the checks; called when the app is ready."""
-    for check in (check_settings, check_middleware, check_layer, check_engine, check_sqlite):
+    for check in (
+        check_settings,
+        check_middleware,
+        check_layer,
+        check_engine,
+        check_sqlite,
+        check_choice,
+    ):
         checks.register(check, checks.Tags.security)
 
 
@@ -266,5 +273,21 @@ def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messa
             "SQLite with ATOMIC_REQUESTS fails two sign-ins at once: database is locked.",
             hint="Set OPTIONS['transaction_mode'] = 'IMMEDIATE' for this database.",
             id="live_single_session.W007",
+        )
+    ]
+
+
+def check_choice(**kwargs: Any) -> Messages:
+    """W009: the page that asks is not there."""
+    values = getattr(settings, SETTING, {})
+    asks = isinstance(values, dict) and values.get("ON_LIMIT") == policy.ASK
+    if not asks or refusals.choose_url() is not None:
+        return []
+    return [
+        checks.Warning(
+            f"{SETTING}['ON_LIMIT'] is 'ask', but the site has no page to ask on: "
+            "sign-ins over the limit are refused.",
+            hint='Add path("session/", include("live_single_session.urls")) to the URLs.',
+            id="live_single_session.W009",
         )
     ]

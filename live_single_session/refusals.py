@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
@@ -21,7 +22,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from live_single_session import pending, policy, registry
+from live_single_session import engine, pending, policy, registry
 from live_single_session.answers import is_page, with_query
 from live_single_session.conf import conf
 from live_single_session.devices import class_of, device_of
@@ -83,8 +84,7 @@ def forget(request: HttpRequest) -> None:
 def answer(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse:
     """Return the answer to a request whose login found no place."""
     announce(request, refused)  # a token's, which no session was made for
-    # With ATOMIC_REQUESTS this was rolled back with the view.
-    registry.leave(refused.user, request)
+    _flush_again(request, refused.user)
     waiting = pending.of_session(request.session)
     if not is_page(request):
         response: HttpResponse = _json(request, refused, waiting)
@@ -97,6 +97,17 @@ def answer(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse
         response = HttpResponseRedirect(_back(request))
     add_never_cache_headers(response)
     return response
+
+
+def _flush_again(request: HttpRequest, user: Any) -> None:
+    """Leave nothing of the session that the login has flushed.
+
+    With ``ATOMIC_REQUESTS`` that was rolled back with the view.
+    """
+    registry.leave(user, request)
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if cookie and cookie != request.session.session_key and engine.keeps_keys():
+        engine.forget(cookie)
 
 
 def detail(live: tuple[UserSession, ...]) -> str:

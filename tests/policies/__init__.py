@@ -1,0 +1,1 @@
+"""Who is limited, to how many, and who gives way."""
