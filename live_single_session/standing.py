@@ -49,11 +49,12 @@ def standing(
     own = as_uuid(session.get(SESSION_ID_KEY)) if user.is_authenticated else None
     page_id = as_uuid(page)
     ended = registry.ended_among({key for key in (own, page_id) if key is not None})
-    if own is not None and own in ended:
+    own_ended = own is not None and own in ended
+    if page_id is not None and (row := ended.get(page_id)) is not None:
+        return Standing(None if own_ended else own, user.pk, farewell_to(row))
+    if own is not None and own_ended:
         row = ended[own]
         return Standing(farewell=farewell_to(row) if row else missing(own))
-    if page_id is not None and (row := ended.get(page_id)) is not None:
-        return Standing(own, user.pk, farewell_to(row))
     if own is not None:
         return Standing(own, user.pk)
     ended_id = as_uuid(getattr(session, "ended_session_id", None))
