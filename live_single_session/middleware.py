@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from live_single_session import answers, engine, refusals, registry, streams
+from live_single_session import activity, answers, engine, refusals, registry, streams
 from live_single_session.context import bearer_of, serving, started_in
 from live_single_session.farewell import farewell_to
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
@@ -46,7 +46,7 @@ class SingleSessionMiddleware:
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
         keeper.response = response
-        errand = errand_for(request, response)
+        errand = errand_for(request, response) or use_of(request)
         return errand(request, response) if errand else response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -54,7 +54,7 @@ class SingleSessionMiddleware:
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
         keeper.response = response
-        if errand := errand_for(request, response):
+        if errand := errand_for(request, response) or use_of(request):
             response = await sync_to_async(errand)(request, response)
         end_stream_with_session(request, response)
         return response
@@ -90,6 +90,11 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
     if _is_turned_away(request):
         return check_user
     return note_expiry if _lasts_longer(request, session, data) else None
+
+
+def use_of(request: HttpRequest) -> Errand | None:
+    """Return how to record that the session is in use, if it is time to."""
+    return activity.record if activity.is_due(request) else None
 
 
 class Keeper:
