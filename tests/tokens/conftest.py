@@ -32,14 +32,15 @@ def start_api(start_daphne: Callable[..., Daphne]) -> Callable[..., Daphne]:
     """`start_api(DATABASE_URL=...)`: the site with the API, on a copy of its database."""
 
     def start(**env: Any) -> Daphne:
+        migrate(env["DATABASE_URL"])
         env = {"DJANGO_SETTINGS_MODULE": SETTINGS, **env}
-        migrate(**env)
         return start_daphne("tests.tokens.asgi:application", **env)
 
     return start
 
 
-def migrate(**env: str) -> None:
+def migrate(database_url: str) -> None:
     """Make the tables of the apps that the test site doesn't have."""
     command = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+    env = {"DJANGO_SETTINGS_MODULE": SETTINGS, "DATABASE_URL": database_url}
     subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True)

@@ -1,4 +1,4 @@
-"""The settings of tokens: the one place that reads ``settings.LIVE_SINGLE_SESSION_JWT``.
+"""The settings of tokens: the one place that reads ``LIVE_SINGLE_SESSION_JWT``.
 
 They are read when they are used. A value that the room can't work with is found by the
 system checks, and refused here too, so that a slip of the pen never lets anybody in.
