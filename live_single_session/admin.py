@@ -1,0 +1,246 @@
+"""The registry in Django's admin: read-only, with actions that end sessions.
+
+For the admin of a site's users there is ``SignOutEverywhereMixin``, or the bare action
+``sign_out_everywhere``; nobody's ``UserAdmin`` is touched.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.auth import get_permission_codename, get_user_model
+from django.contrib.auth.models import Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from live_single_session import registry
+from live_single_session.conf import conf
+from live_single_session.devices import device_of
+from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[UserSession]
+else:  # generic for the type checker only
+    _ModelAdmin = admin.ModelAdmin
+
+SIGN_OUT_EVERYWHERE = "live_single_session.sign_out_everywhere"
+
+
+def those_who_may_do_more(actor: Any, users: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those users who may do something that the actor may not.
+
+    Permissions are compared as Django's ``ModelBackend`` grants them: a superuser may do
+    everything, others what they and their groups have been given. It takes two queries,
+    however many users there are.
+
+    Args:
+        actor: who wants to end their sessions.
+        users: whose sessions are to be ended.
+    """
+    if actor.is_superuser:
+        return users.none()
+    fields = {field.name for field in users.model._meta.get_fields()}
+    if not {"is_superuser", "groups", "user_permissions"} <= fields:
+        superusers = Q(is_superuser=True) if "is_superuser" in fields else Q(pk__in=[])
+        return users.filter(superusers)
+    granted = actor.get_all_permissions()
+    beyond = [
+        permission.pk
+        for permission in Permission.objects.select_related("content_type")
+        if f"{permission.content_type.app_label}.{permission.codename}" not in granted
+    ]
+    more = Q(is_superuser=True)
+    more |= Q(user_permissions__in=beyond) | Q(groups__permissions__in=beyond)
+    return users.filter(pk__in=users.model._base_manager.filter(more).values("pk"))
+
+
+@admin.action(description=_("Sign out everywhere"))
+def sign_out_everywhere(
+    modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, queryset: QuerySet[Any]
+) -> None:
+    """Sign the selected users out of all their browsers and apps; for a user's admin.
+
+    It takes the permission ``live_single_session.sign_out_everywhere``, and spares users
+    who may do more than the one who acts, and the session in which that one works.
+    """
+    if not request.user.has_perm(SIGN_OUT_EVERYWHERE):
+        raise PermissionDenied
+    spared = those_who_may_do_more(request.user, queryset)
+    number_spared = spared.count()
+    users = queryset.exclude(pk__in=spared.values("pk")) if number_spared else queryset
+    rows = UserSession.objects.filter(user__in=users.order_by().values("pk"))
+    _end(modeladmin, request, rows)
+    _tell_of_spared(modeladmin, request, number_spared)
+
+
+class SignOutEverywhereMixin:
+    """Adds "Sign out everywhere" to the actions of an admin of users."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
+        has_actions = getattr(self, "actions", None) is not None
+        if (
+            has_actions
+            and IS_POPUP_VAR not in request.GET
+            and request.user.has_perm(SIGN_OUT_EVERYWHERE)
+        ):
+            name = "sign_out_everywhere"
+            actions[name] = (sign_out_everywhere, name, _("Sign out everywhere"))
+        return actions
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("live", _("Live")), ("ended", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() in ("live", "ended"):
+            return queryset.filter(ended_at__isnull=self.value() == "live")
+        return queryset
+
+
+class SlotFilter(admin.SimpleListFilter):
+    """Shown only where there are slots; reads their names from the live sessions."""
+
+    title = _("slot")
+    parameter_name = "slot"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        if conf.SLOT is None:
+            return []
+        slots = UserSession.objects.live().order_by("slot").values_list("slot", flat=True)
+        return [(slot, slot) for slot in slots.distinct() if slot]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(slot=self.value()) if self.value() else queryset
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(_ModelAdmin):
+    """Shows the registry, which nobody but the registry writes to."""
+
+    list_display = ("user_link", "device", "ip", "slot", "started_at", "last_seen_at", "state")
+    list_display_links = ("device",)
+    list_filter = (StateFilter, "end_reason", "kind", SlotFilter)
+    list_select_related = ("user",)
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ("-started_at", "-pk")
+    search_help_text = _("User, IP address or session id")
+    actions = ("end_selected",)
+    # Neither the session's key nor its digest.
+    fields = (
+        "id",
+        "user_link",
+        "kind",
+        "slot",
+        "device",
+        "user_agent",
+        "ip",
+        "started_at",
+        "last_seen_at",
+        "expires_at",
+        "ended_at",
+        "end_reason",
+        "replaced_by_link",
+    )
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Rows go with their user and not otherwise: users can be deleted in their admin."""
+        match = request.resolver_match
+        name = str(match.url_name) if match else ""
+        own = name.startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
+        return obj is not None and not own
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        codename = get_permission_codename("end", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [f"user__{get_user_model().USERNAME_FIELD}", "ip__startswith"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[UserSession], search_term: str
+    ) -> tuple[QuerySet[UserSession], bool]:
+        session_id = as_uuid(search_term.strip())
+        if session_id is not None:
+            return queryset.filter(pk=session_id), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description=_("user"), ordering="user")
+    def user_link(self, row: UserSession) -> str:
+        return _link(row.user, str(row.user))
+
+    @admin.display(description=_("replaced by"))
+    def replaced_by_link(self, row: UserSession) -> str:
+        newer = row.replaced_by
+        return _link(newer, self.device(newer)) if newer else self.get_empty_value_display()
+
+    @admin.display(description=_("device"))
+    def device(self, row: UserSession) -> str:
+        return str(device_of(row.user_agent) or _("Unknown device"))
+
+    @admin.display(description=_("state"), ordering="ended_at")
+    def state(self, row: UserSession) -> str:
+        return str(_("Live") if row.ended_at is None else row.get_end_reason_display())
+
+    @admin.action(description=_("End selected sessions"), permissions=["end"])
+    def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
+        users = get_user_model()._base_manager.filter(
+            pk__in=queryset.order_by().values("user_id")
+        )
+        spared = those_who_may_do_more(request.user, users)
+        number_spared = spared.count()
+        rows = queryset.order_by()
+        _end(
+            self,
+            request,
+            rows.exclude(user__in=spared.values("pk")) if number_spared else rows,
+        )
+        _tell_of_spared(self, request, number_spared)
+
+
+def _end(modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, rows: Any) -> None:
+    """End sessions, but not the one in which the action runs."""
+    own = as_uuid(request.session.get(SESSION_ID_KEY))
+    rows = UserSession.objects.filter(pk__in=rows.values("pk")).filter(~Q(pk=own))
+    ended = registry.end_many(rows, EndReason.REVOKED_BY_STAFF)
+    told = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
+    modeladmin.message_user(request, told % {"count": ended}, messages.SUCCESS)
+
+
+def _tell_of_spared(
+    modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, number: int
+) -> None:
+    if number:
+        told = ngettext(
+            "%(count)d user may do more than you: their sessions were left alone.",
+            "%(count)d users may do more than you: their sessions were left alone.",
+            number,
+        )
+        modeladmin.message_user(request, told % {"count": number}, messages.WARNING)
+
+
+def _link(target: Model, text: str) -> str:
+    """Return a link to an object's own page in the admin, if it has one."""
+    opts = target._meta
+    try:
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[target.pk])
+    except NoReverseMatch:
+        return text
+    return format_html('<a href="{}">{}</a>', url, text)
