@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
-from live_single_session.farewell import login_url
+from live_single_session.farewell import login_url, not_you_url
 from live_single_session.models import SESSION_ID_KEY
 
 SCRIPT = "live_single_session/live-single-session.js"
@@ -70,6 +70,7 @@ def script_tag(
         "data-socket": conf.WEBSOCKET_PATH,
         "data-status": _status_url(),
         "data-login-url": login_url(),
+        "data-not-you-url": not_you_url(),
         "data-on-ended": on_ended,
         "data-recheck": conf.RECHECK_SECONDS,
         "data-text-title": _("You were signed out"),

@@ -364,15 +364,12 @@
   }
 
   function loginUrl(query = {}) {
-    const configured = parseUrl(config.loginUrl);
-    const trusted = [location.origin, configured?.origin];
-    const told = parseUrl(over.login_url);
-    const url = told && trusted.includes(told.origin) ? told : configured;
+    const url = trustedUrl(over.login_url) || parseUrl(config.loginUrl);
     if (!url) return location.pathname + location.search; // the server knows where to send us
-    const here = location.pathname + location.search + location.hash;
     const foreign = url.origin !== location.origin;
     if (foreign || url.pathname !== location.pathname) {
-      url.searchParams.set("next", foreign ? location.href : here);
+      const { pathname, search, hash, href } = location;
+      url.searchParams.set("next", foreign ? href : pathname + search + hash);
     }
     for (const [key, value] of Object.entries(query)) {
       if (value) url.searchParams.set(key, value);
@@ -380,10 +377,17 @@
     return url.href;
   }
 
+  /** An address of this site, or of one that the page itself names. */
+  function trustedUrl(text) {
+    const url = parseUrl(text);
+    const known = [location.href, config.loginUrl, config.notYouUrl];
+    return url && known.some((own) => parseUrl(own)?.origin === url.origin) ? url : null;
+  }
+
   function parseUrl(text) {
     try {
       const url = new URL(text, location.href);
-      return text && /^https?:$/.test(url.protocol) ? url : null;
+      return text && /^https?:$/.test(url.protocol) ? url : null; // no javascript:
     } catch {
       return null;
     }
@@ -434,6 +438,10 @@
       text-decoration: none; font-weight: 600;
       background: var(--a); color: var(--live-single-session-accent-text, var(--on));
     }
+    a + a {
+      width: fit-content; margin: 1em auto 0; padding: .25em .5em; font-size: .875em;
+      font-weight: 400; text-decoration: underline; background: none; color: inherit;
+    }
     a:hover { filter: brightness(1.1) }
     a:focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
     @media (prefers-reduced-motion: no-preference) {
@@ -458,6 +466,8 @@
     });
     dialog.style.colorScheme = pageScheme();
     dialog.append(padlock(), title, text, facts, link);
+    const notYou = trustedUrl(over.not_you_url);
+    if (notYou) dialog.append(element("a", { href: notYou }, config.textNotYou || "Wasn’t you?"));
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());

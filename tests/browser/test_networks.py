@@ -1,0 +1,246 @@
+"""Networks and servers that fail: nobody is signed out by them, and everybody is told."""
+
+import re
+
+import pytest
+
+from tests.browser.visitor import HURRY, PAGE, is_left_alone, is_told, session_of
+from tests.servers.waiting import await_until
+
+# For what must not happen there is no condition to wait for. HURRY makes it twenty seconds.
+HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
+GLANCE = "document.dispatchEvent(new Event('visibilitychange'))"
+WORST_LUCK = "Math.random = () => 0.999999;"
+
+
+async def test_inv4_told_by_polling_where_websockets_are_blocked(visitor, sign_in_elsewhere):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(HURRY)
+    page = await _open(visitor)
+    await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    assert not visitor.front.sockets
+
+
+async def test_inv4_told_by_polling_where_a_proxy_swallows_the_handshake(
+    visitor, sign_in_elsewhere
+):
+    visitor.front.websockets = "swallow"
+    await visitor.context.add_init_script(HURRY)
+    page = await _open(visitor)
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+
+
+async def test_returns_to_the_socket_when_it_can_and_stops_polling(visitor):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(HURRY)
+    page = await _open(visitor)
+    await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
+
+    visitor.front.websockets = "pass"
+
+    await visitor.is_watching(page)
+    asked = visitor.front.checks()
+    pauses = len(await page.evaluate("pauses"))
+    await page.evaluate(HALF_A_SECOND)
+    assert visitor.front.checks() == asked
+    assert len(await page.evaluate("pauses")) == pauses + 1
+
+
+async def test_polling_pauses_in_hidden_tabs(visitor):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(HURRY)
+    await visitor.context.add_init_script("""
+        window.visible = "hidden";
+        Object.defineProperty(document, "visibilityState", { get: () => window.visible });
+    """)
+    page = await _open(visitor)
+    await page.wait_for_function("pauses.length > 12")
+    assert visitor.front.checks() == 0
+
+    await page.evaluate("visible = 'visible'")
+    await page.evaluate(GLANCE)
+
+    await await_until(lambda: visitor.front.checks() > 2, "the page to poll")
+
+
+async def test_inv4_a_visible_tab_is_told_by_polling_though_the_leader_is_hidden(
+    visitor, sign_in_elsewhere
+):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(HURRY)
+    leader = await visitor.context.new_page()
+    await leader.add_init_script(
+        'Object.defineProperty(document, "visibilityState", { get: () => "hidden" })'
+    )
+    await leader.goto(visitor.front.url + PAGE)
+    page = await _open(visitor)
+    await await_until(lambda: visitor.front.checks() > 1, "the visible page to poll")
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    await is_told(leader)  # the visible one tells it
+
+
+async def test_pauses_grow_up_to_a_bound(visitor):
+    """With the worst luck; a proxy refuses the socket and the server has no answer."""
+    visitor.front.websockets = "refuse"
+    _fail_checks(visitor.front)
+    await visitor.context.add_init_script(HURRY + WORST_LUCK)
+    page = await _open(visitor)
+
+    await page.wait_for_function("pauses.filter((ms) => ms !== 10000).length > 8")
+
+    pauses = [round(ms) for ms in await page.evaluate("pauses") if ms != 10_000]
+    assert pauses[:5] == [4000, 8000, 16_000, 30_000, 30_000]
+    assert set(pauses[3:]) == {30_000}
+    await is_left_alone(page)
+
+
+async def test_pauses_are_fully_jittered(visitor):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(HURRY)
+    first = []
+    for _ in range(12):
+        page = await _open(visitor)
+        await page.wait_for_function("pauses.some((ms) => ms !== 10000)")
+        first += [next(ms for ms in await page.evaluate("pauses") if ms != 10_000)]
+        await page.close()
+
+    assert all(0 <= ms <= 4000 for ms in first)
+    assert max(first) - min(first) > 1000
+    assert len(set(first)) == len(first)
+
+
+@pytest.mark.parametrize("status", ["500", "502", "404", "403", "401"])
+async def test_an_answer_that_does_not_know_signs_nobody_out(visitor, status):
+    """Also where somebody else's 401 is in the way, or a login page in the place of ours."""
+    visitor.front.websockets = "refuse"
+    _fail_checks(visitor.front, status)
+    await visitor.context.add_init_script(HURRY)
+    page = await _open(visitor)
+
+    await await_until(lambda: visitor.front.checks() > 4, "the page to poll")
+
+    await is_left_alone(page)
+
+
+async def test_inv4_back_and_told_after_a_restart_of_the_server(
+    visitor, daphne, sign_in_elsewhere
+):
+    await visitor.context.add_init_script(HURRY)
+    page = await visitor.open()
+    session = await session_of(page)
+
+    daphne.restart()
+
+    await await_until(lambda: visitor.front.handshakes > 1, "another try")
+    await await_until(lambda: visitor.front.of(session), "the socket")
+    await is_left_alone(page)
+    await sign_in_elsewhere()
+    await is_told(page)
+
+
+async def test_inv4_told_on_waking_though_the_socket_looks_open(visitor, sign_in_elsewhere):
+    page = await visitor.open()
+    visitor.front.silence()
+    await sign_in_elsewhere()
+    await is_left_alone(page)
+
+    await page.evaluate(GLANCE)
+
+    await is_told(page, seconds=1)
+
+
+async def test_inv4_told_when_the_network_is_back(visitor, sign_in_elsewhere):
+    page = await visitor.open()
+    visitor.front.silence()
+    await visitor.context.set_offline(True)
+    await sign_in_elsewhere()
+
+    await visitor.context.set_offline(False)
+
+    await is_told(page)
+
+
+async def test_a_socket_that_has_slept_is_replaced(visitor, sign_in_elsewhere):
+    """The server gave it up long ago: it looks open, and would never say another word."""
+    await visitor.context.add_init_script("""
+        const now = Date.now;
+        Date.now = () => now() + (window.slept || 0);
+    """)
+    leader = await visitor.open()
+    tab = await visitor.open()
+    visitor.front.silence()
+
+    # The leader stays in the background; it is the other tab that somebody looks at.
+    await leader.evaluate("slept = 3600 * 1000")
+    await tab.evaluate(GLANCE)
+
+    await await_until(lambda: visitor.front.handshakes == 2, "a new socket")
+    await visitor.is_watching(leader)
+    await await_until(lambda: len(visitor.front.sockets) == 1, "the old one to be closed")
+    await sign_in_elsewhere()
+    await is_told(leader)
+    await is_told(tab)
+
+
+async def test_a_fresh_socket_is_not_replaced_at_each_glance(visitor):
+    page = await visitor.open()
+
+    for _ in range(5):
+        async with page.expect_response("**/session/status/**"):
+            await page.evaluate(GLANCE)
+
+    assert visitor.front.handshakes == 1
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 3012, 4000, 4008])
+async def test_reconnects_after_every_close_code_but_two(visitor, code):
+    sockets = await _close_each_socket_with(visitor, code)
+
+    await await_until(lambda: len(sockets) > 2, "another try, and another")
+
+
+@pytest.mark.parametrize("code", [4001, 4003])
+async def test_stops_for_good_after_4001_and_4003(visitor, code):
+    """A page that signed itself in again would end the other one, and so on for ever."""
+    sockets = await _close_each_socket_with(visitor, code)
+
+    await await_until(lambda: visitor.front.checks() > 0, "the page to ask over HTTP")
+    await visitor.context.pages[0].evaluate(HALF_A_SECOND)
+    assert len(sockets) == 1
+
+
+async def _close_each_socket_with(visitor, code: int) -> list:
+    """The sockets that a page has opened so far."""
+    await visitor.context.add_init_script(HURRY)
+    page = await visitor.context.new_page()
+    sockets = []
+
+    async def close(socket) -> None:
+        sockets.append(socket)
+        await socket.close(code=code)
+
+    await page.route_web_socket(re.compile("/ws/live-single-session/"), close)
+    await page.goto(visitor.front.url + PAGE)
+    return sockets
+
+
+async def _open(visitor):
+    page = await visitor.context.new_page()
+    await page.goto(visitor.front.url + PAGE)
+    return page
+
+
+def _fail_checks(front, status: str = "503") -> None:
+    front.edits["/session/status/"] = lambda answer: (
+        f"HTTP/1.1 {status} No\r\nContent-Type: text/html\r\n\r\n<h1>Sign in to the proxy</h1>"
+    )
