@@ -25,8 +25,8 @@ class Http:
     def get(self, path, headers):
         return self.http.get(path, headers=headers)
 
-    def post(self, path, data, format="json", **options):
-        return self.http.post(path, json=data, **options)
+    def post(self, path, data, **options):
+        return self.http.post(path, json=data, headers=options.get("headers"))
 
 
 @asynccontextmanager
@@ -45,9 +45,9 @@ async def hear(socket):
 
 
 async def close_code(socket):
+    """The code that the server closes with, having nothing more to say."""
     with pytest.raises(ConnectionClosed):
-        while True:
-            await socket.recv()
+        await socket.recv()
     return socket.close_code
 
 

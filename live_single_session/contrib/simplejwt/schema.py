@@ -17,6 +17,7 @@ class JWTScheme(SimpleJWTScheme):  # type: ignore[misc]
 
     target_class = f"{_ROOM}.authentication.JWTAuthentication"
     match_subclasses = True
+    name = "liveSessionJWT"  # another than simplejwt's: a site may use both
 
 
 class TokenErrorSerializer(serializers.Serializer):  # type: ignore[misc]
