@@ -66,6 +66,8 @@ class Front:
         """
 
         def change(answer: str) -> str:
+            if not answer.startswith("HTTP/1.1 200 "):
+                return answer
             assert old in answer, f"{path} has no {old}"
             return answer.replace(old, new, 1)
 

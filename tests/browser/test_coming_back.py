@@ -1,0 +1,199 @@
+"""Signing in again: the tabs left behind come back by themselves, and never go round."""
+
+import asyncio
+
+from playwright.async_api import expect
+
+from tests.browser.visitor import (
+    PAGE,
+    WRITE_DOWN_EVENTS,
+    dialog,
+    events_of,
+    is_told,
+    session_of,
+    shows,
+)
+from tests.servers.waiting import await_until
+from tests.site.people import PASSWORD
+
+GLANCE = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
+    visitor, sign_in_elsewhere
+):
+    tabs = [await visitor.open() for _ in range(3)]
+    await sign_in_elsewhere()
+    for tab in tabs:
+        await is_told(tab)
+
+    await dialog(tabs[0]).get_by_role("link", name="Sign in again").click()
+    await _fill_in(tabs[0], "alice")
+
+    for tab in tabs:
+        await shows(tab, "alice")
+    assert len({await session_of(tab) for tab in tabs}) == 1
+    await visitor.is_watching(tabs[0])
+    await await_until(lambda: len(visitor.front.sockets) == 1, "one socket again")
+
+
+async def test_tabs_left_behind_are_reloaded_when_somebody_else_signs_in(
+    visitor, sign_in_elsewhere
+):
+    left = await visitor.open()
+    await sign_in_elsewhere()
+    await is_told(left)
+
+    await visitor.sign_in("bob")
+    await visitor.open()
+
+    await shows(left, "bob")
+
+
+async def test_another_user_signing_in_in_one_tab_reloads_the_others(visitor):
+    tab = await visitor.open()
+    login = await visitor.open()
+
+    await login.goto(visitor.front.url + "/accounts/login/")
+    await _fill_in(login, "bob")
+
+    await shows(login, "bob")
+    await shows(tab, "bob")
+
+
+async def test_a_glance_at_a_tab_left_behind_brings_it_back(visitor, sign_in_elsewhere):
+    """Signed in again in a tab without the script: nobody announces it."""
+    left = await visitor.open()
+    await sign_in_elsewhere()
+    await is_told(left)
+
+    await visitor.sign_in()
+    await left.evaluate(GLANCE)
+
+    await shows(left, "alice")
+
+
+async def test_a_dialog_stays_until_somebody_signs_in(visitor, sign_in_elsewhere):
+    """A tab that signed itself in again would end the other one, and so on for ever."""
+    left = await visitor.open()
+    other = await sign_in_elsewhere()
+    others = await other.open()
+    await is_told(left)
+
+    for _ in range(3):
+        async with left.expect_response("**/session/status/**"):
+            await left.evaluate(GLANCE)
+
+    await is_told(left)
+    await shows(others, "alice")
+    assert visitor.front.handshakes == 2
+
+
+async def test_a_page_of_another_session_is_reloaded_once(visitor):
+    """The cookie has changed under the page, whose session nobody has ended."""
+    page = await visitor.open()
+    before = await session_of(page)
+    await visitor.context.clear_cookies()
+    await visitor.sign_in("bob")
+
+    await page.evaluate(GLANCE)
+
+    await shows(page, "bob")
+    assert await session_of(page) != before
+    assert visitor.front.asked.count(PAGE) == 2
+
+
+async def test_a_stale_page_out_of_a_cache_is_reloaded_once_and_then_watched(
+    visitor, sign_in_elsewhere
+):
+    """A cache may serve it again and again. The page carries on with the real session."""
+    page = await visitor.open()
+    stale = await session_of(page)
+    await page.close()
+    await visitor.context.request.post(visitor.front.url + "/api/logout/")
+    await visitor.sign_in()
+    visitor.front.edits[PAGE] = lambda answer: answer.replace(
+        answer.split('data-session="')[1].split('"')[0], stale
+    )
+
+    page = await visitor.context.new_page()
+    await page.goto(visitor.front.url + PAGE)
+
+    await await_until(
+        lambda: any(socket.session not in (None, stale) for socket in visitor.front.sockets),
+        "a socket for the real session",
+    )
+    assert visitor.front.asked.count(PAGE) == 3
+    await sign_in_elsewhere()
+    await is_told(page)
+    assert visitor.front.asked.count(PAGE) == 3
+
+
+async def test_signing_out_says_nothing_to_the_tab_that_does_it(visitor):
+    """Its page is on the way out when the server tells it; the other tabs are told."""
+    await visitor.context.add_init_script(WRITE_DOWN_EVENTS)
+    other = await visitor.open()
+    page = await visitor.open()
+    others_know = asyncio.Event()
+
+    async def hold(route) -> None:
+        response = await route.fetch(max_redirects=0)
+        await others_know.wait()
+        await route.fulfill(response=response)
+
+    await page.route("**/accounts/logout/", hold)
+    await page.evaluate("""
+        document.addEventListener("live-single-session:ended", () => {
+          sessionStorage.setItem("told", "yes");
+        });
+    """)
+
+    await page.locator("#sign-out").click(no_wait_after=True)
+    await is_told(other)
+    await expect(dialog(other)).to_have_accessible_name("You signed out")
+    others_know.set()
+
+    await page.wait_for_url("**/accounts/login/")
+    assert await page.evaluate("sessionStorage.getItem('told')") is None
+    assert len(await events_of(other)) == 1
+
+
+async def test_a_navigation_that_comes_to_nothing_keeps_nobody_in_the_dark(
+    visitor, sign_in_elsewhere
+):
+    """A download begins like any other navigation."""
+    page = await visitor.open()
+    visitor.front.add_header("/whoami/", "Content-Disposition: attachment")
+
+    async with page.expect_download():
+        await page.evaluate("location.href = '/whoami/'")
+    await sign_in_elsewhere()
+
+    await is_told(page, seconds=10)
+
+
+async def test_returning_can_be_put_off_by_the_site(visitor, sign_in_elsewhere):
+    await visitor.context.add_init_script(WRITE_DOWN_EVENTS)
+    page = await visitor.open()
+    await page.evaluate("window.cancels = ['returned']")
+    await sign_in_elsewhere()
+    await is_told(page)
+
+    await visitor.sign_in()
+    for _ in range(3):
+        await page.evaluate(GLANCE)
+
+    await await_until(lambda: _names(page), "the event")
+    await is_told(page)
+    assert await _names(page) == ["ended", "returned"]
+
+
+async def _names(page) -> list[str]:
+    names = [event["name"] for event in await events_of(page)]
+    return names if "returned" in names else []
+
+
+async def _fill_in(page, name: str) -> None:
+    await page.locator("#id_username").fill(name)
+    await page.locator("#id_password").fill(PASSWORD)
+    await page.locator("#sign-in").click()
