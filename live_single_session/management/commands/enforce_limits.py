@@ -1,0 +1,44 @@
+"""``manage.py enforce_limits``: after a lower limit, or for users who became staff."""
+
+from itertools import chain
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from live_single_session import registry
+from live_single_session.management.lines import line_of
+from live_single_session.management.progress import progress
+
+
+class Command(BaseCommand):
+    help = (
+        "End the sessions that are over the limit now; for each user the oldest first, or "
+        "with ACTIVITY_SECONDS those unused the longest. Their tabs are told at once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would end, and end nothing"
+        )
+
+    def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
+        """Go through the users who may have too many sessions, each in a transaction."""
+        look = registry.over_limit if dry_run else registry.enforce
+        tells = verbosity >= (1 if dry_run else 2)
+        over, failed = 0, 0
+        with progress(registry.count_crowded_users(), self.stderr, "Users") as advance:
+            for user in chain.from_iterable(registry.crowded_users()):
+                try:
+                    rows = look(user)
+                except Exception as error:  # that user's; the others have a limit, too
+                    self.stderr.write(f"User {user.pk}: {error!r}")
+                    failed += 1
+                    rows = []
+                over += len(rows)
+                for row in rows if tells else ():
+                    self.stdout.write(line_of(row, user))
+                advance(1)
+        label = "Sessions over the limit" if dry_run else "Sessions ended"
+        self.stdout.write(self.style.SUCCESS(f"{label}: {over}."))
+        if failed:
+            raise CommandError(f"Users whose limit could not be found out: {failed}.")

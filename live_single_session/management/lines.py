@@ -1,0 +1,22 @@
+"""A session in a line of text, for the terminal."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from live_single_session.devices import device_of
+from live_single_session.models import UserSession
+
+_FORMAT = "{:<20} {:<10} {:<30} {:<17} {:<17} {}"
+
+HEADING = _FORMAT.format("user", "slot", "device", "signed in (UTC)", "last seen (UTC)", "id")
+
+
+def line_of(row: UserSession, user: Any) -> str:
+    """Describe a session, under ``HEADING``; no secret is in it."""
+    device = str(device_of(row.user_agent) or "unknown")
+    started, seen = _minute(row.started_at), _minute(row.last_seen_at)
+    return _FORMAT.format(user.get_username(), row.slot or "-", device, started, seen, row.pk)
+
+
+def _minute(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
