@@ -1,0 +1,221 @@
+"""The commands: whom they end, what they ask, what they print, and how they exit."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
+from django.db.models import F
+from django.utils import timezone
+
+from live_single_session.models import EndReason, UserSession
+from tests.browsers import Browser
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def everybody(alice, bob, carol, settings):
+    """Alice is signed in twice, from two addresses; Bob and Carol once."""
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": None}
+    for name, address in [
+        ("alice", "192.0.2.1"),
+        ("alice", "2001:db8::1"),
+        ("bob", "192.0.2.1"),
+        ("carol", "192.0.2.9"),
+    ]:
+        Browser(REMOTE_ADDR=address).sign_in(name)
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """`typed("y")`: what somebody at a terminal answers."""
+
+    def type_in(answer):
+        monkeypatch.setattr("sys.stdin", Terminal())
+        monkeypatch.setattr("builtins.input", lambda prompt: answer)
+
+    return type_in
+
+
+def run(command, *arguments, **options):
+    out = io.StringIO()
+    call_command(command, *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+def failing(command, *arguments):
+    with pytest.raises(CommandError) as caught:
+        run(command, *arguments)
+    return caught.value
+
+
+def live():
+    rows = UserSession.objects.live().order_by("user__username", "serial")
+    return [f"{row.user.username} {row.ip}" for row in rows.select_related("user")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["--all"], []),
+        (["--user", "alice"], ["bob 192.0.2.1", "carol 192.0.2.9"]),
+        (["--user", "bob", "--user", "carol"], ["alice 192.0.2.1", "alice 2001:db8::1"]),
+        (["--ip", "192.0.2.1"], ["alice 2001:db8::1", "carol 192.0.2.9"]),
+        (
+            ["--ip", "2001:0DB8:0::0001"],
+            ["alice 192.0.2.1", "bob 192.0.2.1", "carol 192.0.2.9"],
+        ),
+        (
+            ["--user", "alice", "--ip", "192.0.2.1"],
+            ["alice 2001:db8::1", "bob 192.0.2.1", "carol 192.0.2.9"],
+        ),
+        (["--all", "--except", "carol"], ["carol 192.0.2.9"]),
+    ],
+)
+def test_ends_whom_it_was_told(everybody, arguments, left):
+    ended = 4 - len(left)
+
+    out = run("end_sessions", *arguments, "--no-input")
+
+    assert live() == left
+    assert f"Sessions ended: {ended}." in out
+    assert set(UserSession.objects.ended().values_list("end_reason", flat=True)) == {
+        EndReason.REVOKED_BY_STAFF
+    }
+    assert Session.objects.count() == len(left)
+
+
+def test_asks_first_and_says_how_many(everybody, typed):
+    typed("n")
+    error = failing("end_sessions", "--all")
+
+    assert error.returncode == 3
+    assert len(live()) == 4
+
+    typed("y")
+    out = run("end_sessions", "--all")
+
+    assert "Live sessions found: 4, of users: 3." in out
+    assert live() == []
+
+
+def test_in_a_pipe_it_does_not_wait_for_an_answer(everybody, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    assert failing("end_sessions", "--all").returncode == 2
+    assert len(live()) == 4
+
+
+def test_a_dry_run_ends_nobody(everybody):
+    out = run("end_sessions", "--all", "--dry-run")
+
+    assert "Live sessions found: 4" in out
+    assert len(live()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([], 2),
+        (["--except", "alice"], 2),
+        (["--ip", "somewhere"], 2),
+        (["--user", "mallory"], 1),
+        (["--all", "--except", "mallory"], 1),
+    ],
+)
+def test_wrong_arguments_end_nobody(everybody, arguments, code):
+    assert failing("end_sessions", *arguments, "--no-input").returncode == code
+    assert len(live()) == 4
+
+
+def test_nothing_to_do_is_no_failure(alice):
+    assert "Live sessions found: 0" in run("end_sessions", "--user", "alice", "--no-input")
+
+
+def test_a_terminal_sees_a_bar_and_a_pipe_sees_lines(everybody, capsys):
+    lines = io.StringIO()
+
+    run("end_sessions", "--user", "alice", "--no-input", stderr=Terminal())
+    run("end_sessions", "--all", "--no-input", stderr=lines)
+
+    assert "Sessions ended: 100%" in capsys.readouterr().err
+    assert lines.getvalue() == "Sessions ended: 2 of 2\n"
+
+
+def test_prunes_what_ended_long_ago_and_leaves_the_rest(everybody, settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": None, "KEEP_ENDED_DAYS": 30}
+    run("end_sessions", "--user", "alice", "--no-input")
+    old, recent = UserSession.objects.ended()
+    UserSession.objects.filter(pk=old.pk).update(ended_at=F("ended_at") - timedelta(days=31))
+    UserSession.objects.filter(pk=recent.pk).update(replaced_by=old)
+
+    assert "Ended sessions to delete: 1." in run("prune_sessions", "--dry-run")
+    out = run("prune_sessions")
+
+    assert "Ended sessions deleted: 1." in out
+    assert not UserSession.objects.filter(pk=old.pk).exists()
+    recent.refresh_from_db()
+    assert recent.replaced_by is None
+    assert live() == ["bob 192.0.2.1", "carol 192.0.2.9"]
+    assert "Ended sessions deleted: 1." in run("prune_sessions", "--days", "0")
+    assert failing("prune_sessions", "--days", "-1").returncode == 2
+
+
+def test_prune_ends_what_expired_unnoticed_but_asks_the_engine_first(everybody):
+    past, future = timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)
+    UserSession.objects.update(expires_at=past)  # the registry's knowledge is old
+    bobs = UserSession.objects.get(user__username="bob")
+    Session.objects.update(expire_date=future)
+    Session.objects.filter(session_key=bobs.session_key).update(expire_date=past)
+    carols = UserSession.objects.get(user__username="carol")
+    Session.objects.filter(session_key=carols.session_key).delete()
+
+    out = run("prune_sessions")
+
+    assert "Sessions that had expired: 2." in out
+    assert live() == ["alice 192.0.2.1", "alice 2001:db8::1"]
+    bobs.refresh_from_db()
+    assert bobs.end_reason == EndReason.EXPIRED
+
+
+def test_prune_says_what_the_engine_has_not_forgotten(everybody, settings, monkeypatch):
+    settings.SESSION_ENGINE = "live_single_session.backends.file"
+    alices = UserSession.objects.filter(user__username="alice")
+    alices.update(ended_at=timezone.now() - timedelta(days=200), end_reason="superseded")
+
+    def fail(key):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("live_single_session.engine.forget", fail)
+    error = failing("prune_sessions")
+
+    assert error.returncode == 1
+    assert "has not forgotten yet: 2" in str(error)
+    assert alices.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_users_are_signed_out_in_batches_of_the_same_few_queries(
+    settings, django_assert_max_num_queries, monkeypatch
+):
+    users = User.objects.bulk_create(User(username=f"user{n}") for n in range(30))
+    UserSession.objects.bulk_create(
+        UserSession(user=user, serial=serial, session_key=f"{user.pk}-{serial}")
+        for user in users
+        for serial in (1, 2)
+    )
+    monkeypatch.setattr("live_single_session.registry.CHUNK", 20)
+
+    with django_assert_max_num_queries(8 * 3 + 4) as captured:  # BEGIN and COMMIT, too
+        run("end_sessions", "--all", "--no-input")
+
+    print(len(captured), "queries for 60 sessions in 3 batches")
+    assert live() == []
