@@ -8,6 +8,8 @@ from tests.ended import views
 urlpatterns = [
     path("ended/rotate-slowly/", views.rotate_slowly),
     path("async/ended/rotate-slowly/", outside_transactions(views.arotate_slowly)),
+    path("ended/rotate-later/", views.rotate_later),
+    path("async/ended/rotate-later/", outside_transactions(views.arotate_later)),
     path("ended/save-slowly/", views.save_slowly),
     path("async/ended/save-slowly/", outside_transactions(views.asave_slowly)),
     path("ended/whoami-slowly/", views.whoami_slowly),

@@ -33,6 +33,23 @@ async def arotate_slowly(request):
 
 
 @login_required
+def rotate_later(request):
+    """Held before it gives its session a new key."""
+    name = request.user.get_username()
+    gate_of(request).pass_through()
+    request.session.cycle_key()
+    return JsonResponse({"user": name})
+
+
+@login_required
+async def arotate_later(request):
+    user = await request.auser()
+    await gate_of(request).apass_through()
+    await request.session.acycle_key()
+    return JsonResponse({"user": user.get_username()})
+
+
+@login_required
 def save_slowly(request):
     """Saves its session itself, once it is let through."""
     gate_of(request).pass_through()
