@@ -270,10 +270,15 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
     return ended
 
 
+def ended_before(days: int) -> UserSessionQuerySet:
+    """Return the sessions that ended more than so many days ago."""
+    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
+    return _rows().filter(ended_at__lt=before)
+
+
 def prunable(days: int) -> UserSessionQuerySet:
     """Return the sessions that ended that long ago and that the engine has forgotten."""
-    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
-    return _rows().filter(session_key="", ended_at__lt=before)
+    return ended_before(days).filter(session_key="")
 
 
 def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
