@@ -1,6 +1,7 @@
 """The commands: whom they end, what they ask, what they print, and how they exit."""
 
 import io
+import json
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,35 @@ def test_prune_says_what_the_engine_has_not_forgotten(everybody, settings, monke
     assert error.returncode == 1
     assert "has not forgotten yet: 2" in str(error)
     assert alices.count() == 2
+
+
+def test_lists_who_is_signed_in_for_people_and_for_programs(everybody):
+    text = run("list_sessions", "--user", "alice")
+    lines = [json.loads(line) for line in run("list_sessions", "--json").splitlines()]
+
+    assert len(text.splitlines()) == 3
+    assert [line["user"] for line in lines] == ["alice", "alice", "bob", "carol"]
+    assert lines[0]["ip"] == "192.0.2.1"
+    assert lines[0]["ended_at"] is None
+    assert failing("list_sessions", "--user", "mallory").returncode == 1
+
+
+def test_lists_how_sessions_ended(everybody):
+    run("end_sessions", "--user", "bob", "--no-input")
+
+    (line,) = run("list_sessions", "--ended", "--json").splitlines()
+
+    assert json.loads(line)["end_reason"] == "revoked_by_staff"
+    assert failing("list_sessions", "--ended", "--over-limit").returncode == 2
+
+
+def test_inv7_no_list_holds_a_session_key(everybody):
+    listed = run("list_sessions") + run("list_sessions", "--json")
+
+    for row in UserSession.objects.all():
+        assert row.session_key
+        assert row.session_key not in listed
+        assert row.key_digest not in listed
 
 
 @pytest.mark.django_db(transaction=True)

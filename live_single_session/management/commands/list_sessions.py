@@ -8,12 +8,15 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from live_single_session import registry
-from live_single_session.management.lines import HEADING, line_of
+from live_single_session.management.lines import HEADING, json_of, line_of
 from live_single_session.models import UserSession
 
 
 class Command(BaseCommand):
-    help = "List the live sessions, as far as the registry knows, each user's oldest first."
+    help = (
+        "List the live sessions, as far as the registry knows, each user's oldest first. "
+        "Exit codes: 0 done; 1 failed; 2 wrong arguments."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", help="only this user's, by user name")
@@ -22,14 +25,24 @@ class Command(BaseCommand):
             action="store_true",
             help="only those that are too many: what enforce_limits would end",
         )
+        parser.add_argument(
+            "--ended", action="store_true", help="those that have ended instead"
+        )
+        parser.add_argument("--json", action="store_true", help="an object in each line")
 
-    def handle(self, *args: Any, user: str | None, over_limit: bool, **options: Any) -> None:
+    def handle(
+        self, *args: Any, user: str | None, over_limit: bool, ended: bool, **options: Any
+    ) -> None:
         """Write a line for each session."""
+        if over_limit and ended:
+            raise CommandError("Sessions that have ended are over no limit.", returncode=2)
         only = None if user is None else self._user(user)
-        rows = self._over_limit(only) if over_limit else _live(only)
-        self.stdout.write(HEADING)
+        rows = self._over_limit(only) if over_limit else _listed(only, ended)
+        if not options["json"]:
+            self.stdout.write(HEADING)
+        describe = json_of if options["json"] else line_of
         for row in rows:
-            self.stdout.write(line_of(row, row.user))
+            self.stdout.write(describe(row, row.user))
 
     def _user(self, name: str) -> Any:
         try:
@@ -45,8 +58,10 @@ class Command(BaseCommand):
                 yield row
 
 
-def _live(only: Any) -> Iterator[UserSession]:
-    rows = UserSession.objects.using(registry.database()).live().select_related("user")
+def _listed(only: Any, ended: bool) -> Iterator[UserSession]:
+    """Read what may be a great many rows, some hundreds at a time."""
+    known = UserSession.objects.using(registry.database()).select_related("user")
+    rows = known.ended() if ended else known.live()
     if only is not None:
         rows = rows.of(only)
     return rows.order_by("user_id", "serial").iterator(chunk_size=registry.CHUNK)
