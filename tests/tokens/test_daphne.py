@@ -2,9 +2,12 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
+from urllib.parse import urlsplit
 
 import httpx
+import jwt
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -186,10 +189,18 @@ async def test_a_stream_ends_with_its_session(site, new_app):
             pass
 
 
+def outstanding(database_url):
+    """The tokens that simplejwt has recorded, decoded."""
+    with closing(sqlite3.connect(urlsplit(database_url).path)) as database:
+        rows = database.execute("SELECT token FROM token_blacklist_outstandingtoken")
+        return [jwt.decode(row[0], options={"verify_signature": False}) for row in rows]
+
+
 @pytest.mark.parametrize("blacklisting", [False, True])
 def test_rotation(blacklisting, start_api, site_database):
+    url = site_database("sqlite")
     site = start_api(
-        DATABASE_URL=site_database("sqlite"),
+        DATABASE_URL=url,
         SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": blacklisting},
     )
     first, second = App(Http(site)), App(Http(site))
@@ -199,6 +210,7 @@ def test_rotation(blacklisting, start_api, site_database):
         assert first.refresh().status_code == 200
         assert first.claims["sid"] == sid
         assert first.me().status_code == 200
+    assert {token["sid"] for token in outstanding(url)} == {sid}
     replayed = first.post("/api/token/refresh/", {"refresh": old})
     assert replayed.status_code == (401 if blacklisting else 200)
     second.obtain()

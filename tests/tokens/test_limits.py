@@ -65,6 +65,17 @@ def test_ask_and_take_over(alice, new_app, settings, refused):
     assert_ended(first.me())
 
 
+def test_a_view_of_the_site_refuses_and_asks(alice, new_app, settings, refused):
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "refuse"}
+    first, second = new_app(), new_app()
+    first.sign_up()
+    assert second.sign_up(take_over=2).json()["code"] == "session_limit"
+    assert len(refused) == 1
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "ask"}
+    assert second.sign_up(take_over=second.sign_up().json()["take_over"]).status_code == 200
+    assert_ended(first.me())
+
+
 def test_a_choice_counts_once(alice, new_app, settings):
     settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "ask"}
     apps = [new_app() for _ in range(3)]

@@ -6,13 +6,14 @@ import pytest
 from django.test import Client
 
 from live_single_session import registry
+from live_single_session.contrib.simplejwt import sign_in
 from live_single_session.models import EndReason, UserSession
 from live_single_session.signals import session_ended
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ENDED = ["/api/me/", "/api/permitted/me/", "/api/either/me/"]
+ENDED = ["/api/me/", "/api/permitted/me/", "/api/stateless/me/", "/api/either/me/"]
 
 
 def sign_in_on_website(name="alice"):
@@ -56,7 +57,7 @@ def test_inv2_a_second_app_ends_the_first(path, alice, new_app):
     assert_ended(first.refresh())
     assert_ended(first.verify())
     assert_ended(first.verify(first.refresh_token))
-    assert second.me(path).json() == {"user": "alice"}
+    assert second.me(path).status_code == 200
     assert second.verify().status_code == 200
     assert second.refresh().status_code == 200
 
@@ -114,6 +115,23 @@ def test_staff_only(alice, carol, new_app, settings):
     assert_ended(staff[0].me())
     assert_ended(staff[1].me())
     assert staff[2].me().status_code == 200
+
+
+def test_a_view_of_the_site_signs_in(alice, new_app):
+    first, second = new_app(), new_app()
+    first.obtain()
+    assert second.sign_up().status_code == 200
+    assert_ended(first.me())
+    assert second.me().json() == {"user": "alice"}
+    assert second.refresh().status_code == 200
+
+
+def test_a_sign_in_without_a_request(alice, new_app):
+    app, token = new_app(), new_app()
+    app.obtain()
+    token.access_token = sign_in(alice, None)["access"]
+    assert_ended(app.me())
+    assert token.me().status_code == 200
 
 
 def test_logging_out_ends_the_session(alice, new_app):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from django.contrib.auth import get_user_model
 from django.http import StreamingHttpResponse
 from rest_framework.authentication import (
     BasicAuthentication,
@@ -13,7 +14,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt import authentication as simplejwt
 
-from live_single_session.contrib.simplejwt import IsLiveSession, JWTAuthentication
+from live_single_session.contrib.simplejwt import (
+    IsLiveSession,
+    JWTAuthentication,
+    answer_refusal,
+    sign_in,
+)
+from live_single_session.registry import LoginRefused
 
 
 class Me(APIView):
@@ -30,12 +37,15 @@ by_simplejwt = Me.as_view(authentication_classes=[simplejwt.JWTAuthentication])
 by_session = Me.as_view(authentication_classes=[SessionAuthentication])
 by_either = Me.as_view(authentication_classes=[SessionAuthentication, JWTAuthentication])
 by_authtoken = Me.as_view(authentication_classes=[TokenAuthentication])
+by_stateless = Me.as_view(
+    authentication_classes=[simplejwt.JWTStatelessUserAuthentication],
+    permission_classes=[IsLiveSession],
+)
 by_permission = Me.as_view(
     authentication_classes=[
         simplejwt.JWTAuthentication,
         SessionAuthentication,
         BasicAuthentication,
-        simplejwt.JWTStatelessUserAuthentication,
     ],
     permission_classes=[IsLiveSession],
 )
@@ -52,6 +62,22 @@ class SetPassword(APIView):
 
 
 set_password = SetPassword.as_view()
+
+
+class SignUp(APIView):
+    """Signs somebody in without a password, as a site does after a registration."""
+
+    authentication_classes = []
+
+    def post(self, request):
+        user = get_user_model().objects.get(username=request.data["username"])
+        try:
+            return Response(sign_in(user, request, take_over=request.data.get("take_over")))
+        except LoginRefused as refused:
+            return answer_refusal(request, refused)
+
+
+sign_up = SignUp.as_view()
 
 
 class Stream(APIView):

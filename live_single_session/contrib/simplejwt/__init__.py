@@ -20,6 +20,8 @@ _HOMES = {
     "TokenRefreshView": "views",
     "TokenVerifySerializer": "serializers",
     "TokenVerifyView": "views",
+    "answer_refusal": "refusal",
+    "sign_in": "tokens",
 }
 
 __all__ = list(_HOMES)

@@ -30,11 +30,11 @@ class IsLiveSession(BasePermission):  # type: ignore[misc]
         if not isinstance(request.auth, Token | Mapping):
             return _is_signed_in_by_cookie(request)
         try:
-            user = user_of(request.auth)
+            user_of(request.auth)
         except SessionEnded as error:
             tell_in_header(view, error)
             raise
-        return str(user.pk) == str(request.user.pk)
+        return True
 
 
 def _is_signed_in_by_cookie(request: Any) -> bool:

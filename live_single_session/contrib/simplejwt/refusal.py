@@ -1,9 +1,9 @@
-"""A sign-in of an app that finds no place: told to those who listen, and to the app."""
+"""A sign-in by tokens that finds no place: told to those who listen, and to the app."""
 
 import logging
 from typing import Any
 
-from django.http import HttpRequest
+from rest_framework.response import Response
 
 from live_single_session import policy, refusals, registry
 from live_single_session.conf import conf
@@ -19,17 +19,15 @@ def asks() -> bool:
     return conf.ON_LIMIT == policy.ASK
 
 
-def announce(request: HttpRequest, refused: registry.LoginRefused) -> None:
-    """Say what became of the sign-in, in the log and to those who listen."""
-    user, number = refused.user, len(refused.live)
-    facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
-    if asks():
-        text = "The sign-in of user %s waits for a choice: signed in %s times already"
-        logger.info(text, user.pk, number, extra={"event": "asked", **facts})
-        return
-    text = "The sign-in of user %s was refused: signed in %s times already"
-    logger.info(text, user.pk, number, extra={"event": "refused", **facts})
-    login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)
+def answer_refusal(request: Any, refused: registry.LoginRefused) -> Response:
+    """Return the 409 ``session_limit``, and tell those who listen.
+
+    Args:
+        request: the request that wanted to sign in, Django's or Django REST framework's.
+        refused: what ``sign_in()`` raised.
+    """
+    _announce(getattr(request, "_request", request), refused)
+    return Response(refusal_body(refused), status=409)
 
 
 def refusal_body(refused: registry.LoginRefused) -> dict[str, Any]:
@@ -50,3 +48,15 @@ def refusal_body(refused: registry.LoginRefused) -> dict[str, Any]:
         body["detail"] = refusals.question(live, over)
         body["take_over"] = refused.serial
     return body
+
+
+def _announce(request: Any, refused: registry.LoginRefused) -> None:
+    user, number = refused.user, len(refused.live)
+    facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
+    if asks():
+        text = "The sign-in of user %s waits for a choice: signed in %s times already"
+        logger.info(text, user.pk, number, extra={"event": "asked", **facts})
+        return
+    text = "The sign-in of user %s was refused: signed in %s times already"
+    logger.info(text, user.pk, number, extra={"event": "refused", **facts})
+    login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import update_last_login
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers as fields
@@ -11,14 +10,13 @@ from rest_framework_simplejwt import serializers
 from rest_framework_simplejwt.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken, UntypedToken
-from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from live_single_session import registry
-from live_single_session.contrib.simplejwt.bearer import SID, decoded, session_id_of, user_of
+from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of, user_of
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
-from live_single_session.contrib.simplejwt.refusal import asks
+from live_single_session.contrib.simplejwt.tokens import sign_in, time_left
 from live_single_session.farewell import farewell_to, missing
-from live_single_session.models import EndReason, UserSession
+from live_single_session.models import EndReason
 
 
 class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ignore[misc]
@@ -45,24 +43,14 @@ class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ign
             LoginRefused: the user is signed in on as many devices as are allowed.
         """
         data: dict[str, Any] = super().validate(attrs)
-        request = self.context.get("request")
-        request = getattr(request, "_request", request)
-        if request is not None and "take_over" in attrs and asks():
-            request._live_single_session_takes_over_as_of = attrs["take_over"]
-
-        # In the login's transaction: it fails, and ends nothing, if there are no tokens.
-        def issue(session: UserSession) -> None:
-            refresh = self.get_token(self.user)
-            refresh[SID] = str(session.pk)
-            _record_with_sid(refresh)
-            _prolong_if_longer(session, refresh)
-            data["refresh"] = str(refresh)
-            data["access"] = str(refresh.access_token)
-            if api_settings.UPDATE_LAST_LOGIN:
-                update_last_login(None, self.user)  # type: ignore[arg-type]
-
-        registry.start_token(self.user, request, self.token_class.lifetime, issue)
-        return data
+        tokens = sign_in(
+            self.user,
+            self.context.get("request"),
+            take_over=attrs.get("take_over"),
+            get_token=self.get_token,
+            lifetime=self.token_class.lifetime,
+        )
+        return {**data, **tokens}
 
 
 class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignore[misc]
@@ -85,7 +73,7 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         if session_id is None:
             return _until_it_expires(refresh, attrs["refresh"])
         needed = self._lifetime_of_renewed(refresh)
-        if needed > _time_left(refresh) and not registry.prolong(session_id, user.pk, needed):
+        if needed > time_left(refresh) and not registry.prolong(session_id, user.pk, needed):
             row = registry.ended_among({session_id}).get(session_id)
             raise SessionEnded(farewell_to(row) if row else missing(session_id))
         renewed: dict[str, Any] = super().validate(attrs)
@@ -132,27 +120,6 @@ class TokenLogoutSerializer(serializers.TokenBlacklistSerializer):  # type: igno
             registry.end(session, EndReason.LOGGED_OUT)
         blacklisted: dict[str, Any] = super().validate(attrs)
         return blacklisted
-
-
-def _record_with_sid(refresh: Any) -> None:
-    """Replace what simplejwt has recorded as outstanding: a token that names no session."""
-    if hasattr(refresh, "blacklist"):
-        from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
-
-        jti = refresh[api_settings.JTI_CLAIM]
-        OutstandingToken.objects.filter(jti=jti).update(token=str(refresh))
-
-
-def _prolong_if_longer(session: UserSession, refresh: Any) -> None:
-    """Let the session live as long as a token whose ``get_token()`` gives it longer."""
-    left = _time_left(refresh)
-    if left > refresh.lifetime:
-        registry.prolong(session.pk, session.user_id, left)
-
-
-def _time_left(token: Any) -> timedelta:
-    left: timedelta = datetime_from_epoch(token["exp"]) - token.current_time
-    return left
 
 
 def _until_it_expires(refresh: Any, raw: str) -> dict[str, Any]:

@@ -6,13 +6,12 @@ from typing import Any
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from rest_framework import status
 from rest_framework.response import Response
 from rest_framework_simplejwt import views
 
 from live_single_session.contrib.simplejwt import serializers
 from live_single_session.contrib.simplejwt.exceptions import tell_in_header
-from live_single_session.contrib.simplejwt.refusal import announce, refusal_body
+from live_single_session.contrib.simplejwt.refusal import answer_refusal
 from live_single_session.registry import LoginRefused
 
 _secrets = sensitive_post_parameters("password", "refresh", "token")
@@ -43,8 +42,7 @@ class TokenObtainPairView(SessionTokenView, views.TokenObtainPairView):  # type:
         try:
             return super().post(request, *args, **kwargs)
         except LoginRefused as refused:
-            announce(request._request, refused)
-            return Response(refusal_body(refused), status=status.HTTP_409_CONFLICT)
+            return answer_refusal(request, refused)
 
 
 class TokenRefreshView(SessionTokenView, views.TokenRefreshView):  # type: ignore[misc]

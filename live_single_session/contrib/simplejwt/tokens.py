@@ -1,0 +1,82 @@
+"""Signing a user in by tokens: one session, and a pair of tokens that carry it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import update_last_login
+from django.views.decorators.debug import sensitive_variables
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import RefreshToken
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from live_single_session import registry
+from live_single_session.contrib.simplejwt.bearer import SID
+from live_single_session.contrib.simplejwt.refusal import asks
+from live_single_session.models import UserSession
+
+
+@sensitive_variables()
+def sign_in(
+    user: Any,
+    request: Any,
+    *,
+    take_over: int | None = None,
+    get_token: Callable[[Any], Any] = RefreshToken.for_user,
+    lifetime: timedelta | None = None,
+) -> dict[str, str]:
+    """Start a session for a user, and return its tokens.
+
+    It takes the place of simplejwt's ``RefreshToken.for_user()`` wherever a site signs
+    somebody in by other means than the view ``token/``.
+
+    Args:
+        user: who has shown who it is.
+        request: the request that did it, Django's or Django REST framework's, if any.
+        take_over: the choice of a user who was asked, see ``refusal.refusal_body()``.
+        get_token: makes the refresh token.
+        lifetime: how long refresh tokens are valid, if not as long as simplejwt's are.
+
+    Returns:
+        the tokens as ``{"refresh": ..., "access": ...}``.
+
+    Raises:
+        LoginRefused: the user is signed in on as many devices as are allowed.
+        Exception: whatever a callable of the site raises; then there was no login.
+    """
+    request = getattr(request, "_request", request)
+    if request is not None and take_over is not None and asks():
+        request._live_single_session_takes_over_as_of = take_over
+    lifetime = RefreshToken.lifetime if lifetime is None else lifetime
+    tokens: dict[str, str] = {}
+
+    # In the login's transaction: it fails, and ends nobody, if there are no tokens.
+    def issue(session: UserSession) -> None:
+        refresh = get_token(user)
+        refresh[SID] = str(session.pk)
+        tokens["refresh"] = str(refresh)
+        tokens["access"] = str(refresh.access_token)
+        _record_with_sid(refresh, tokens["refresh"])
+        left = time_left(refresh)
+        if left > lifetime:
+            registry.prolong(session.pk, user.pk, left)
+        if api_settings.UPDATE_LAST_LOGIN:
+            update_last_login(None, user)  # type: ignore[arg-type]
+
+    registry.start_token(user, request, lifetime, issue)
+    return tokens
+
+
+def time_left(token: Any) -> timedelta:
+    """Return how long a token is valid from when it was made or decoded."""
+    left: timedelta = datetime_from_epoch(token["exp"]) - token.current_time
+    return left
+
+
+def _record_with_sid(refresh: Any, signed: str) -> None:
+    """Replace what simplejwt has recorded as outstanding: a token that names no session."""
+    if hasattr(refresh, "blacklist"):
+        from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+        jti = refresh[api_settings.JTI_CLAIM]
+        OutstandingToken.objects.filter(jti=jti).update(token=signed)
