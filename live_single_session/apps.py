@@ -10,8 +10,9 @@ class LiveSingleSessionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from live_single_session import checks, push, receivers
+        from live_single_session import checks, deployment, push, receivers
 
         checks.register()
+        deployment.register()
         receivers.connect()
         push.connect()

@@ -1,0 +1,109 @@
+"""Checks for production: what ``manage.py check --deploy`` says of this package."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from live_single_session import policy
+from live_single_session.conf import DEFAULTS, conf
+
+Messages = list[checks.CheckMessage]
+
+PER_PROCESS = (
+    "django.core.cache.backends.locmem.LocMemCache",
+    "django.core.cache.backends.dummy.DummyCache",
+)
+
+
+def register() -> None:
+    """Register the checks; called when the app is ready."""
+    for check in (check_session_cache, check_proxy, check_urls, check_help, check_observing):
+        checks.register(check, checks.Tags.security, deploy=True)
+
+
+def check_session_cache(**kwargs: Any) -> Messages:
+    """W020: each process would have sessions, and marks of ended ones, of its own."""
+    alias = settings.SESSION_CACHE_ALIAS
+    backend = settings.CACHES.get(alias, {}).get("BACKEND", PER_PROCESS[0])
+    if "cache" not in settings.SESSION_ENGINE or not _is_per_process(backend):
+        return []
+    return [
+        checks.Warning(
+            f"Sessions are cached in {backend}, which each process has for itself.",
+            hint="A session that ends in one process may live on in another. Let "
+            f"CACHES[{alias!r}] be Redis or Memcached.",
+            id="live_single_session.W020",
+        )
+    ]
+
+
+def _is_per_process(backend: str) -> bool:
+    found = import_string(backend)
+    return any(issubclass(found, import_string(path)) for path in PER_PROCESS)
+
+
+def check_proxy(**kwargs: Any) -> Messages:
+    """W021: the registry would hold the proxy's address in the place of the users'."""
+    behind_proxy = settings.SECURE_PROXY_SSL_HEADER or settings.USE_X_FORWARDED_HOST
+    if not behind_proxy or conf.CLIENT_IP is not None or not conf.RECORD_CLIENT:
+        return []
+    return [
+        checks.Warning(
+            "The site is behind a proxy, whose address is recorded for all users.",
+            hint='Set LIVE_SINGLE_SESSION["CLIENT_IP"] to a function that reads the header '
+            "which your proxy sets, and which it doesn't take over from clients.",
+            id="live_single_session.W021",
+        )
+    ]
+
+
+def check_urls(**kwargs: Any) -> Messages:
+    """W022: pages could not ask over HTTP where websockets are blocked."""
+    try:
+        reverse("live_single_session:status")
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "The package's URLs are not included in the site's.",
+                hint='Add path("session/", include("live_single_session.urls")): without it, '
+                "tabs learn nothing where websockets are blocked, and users have no page "
+                "to see where they are signed in.",
+                id="live_single_session.W022",
+            )
+        ]
+    return []
+
+
+def check_help(**kwargs: Any) -> Messages:
+    """W023: those who were signed out by somebody else are offered no way to get help."""
+    url = conf.NOT_YOU_URL
+    try:
+        if url not in (None, DEFAULTS["NOT_YOU_URL"]):
+            resolve_url(url)
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                f'LIVE_SINGLE_SESSION["NOT_YOU_URL"] is {url!r}: the site has no such page.',
+                hint="Users whose password somebody else knows are shown this link. Name the "
+                "page on which they reset it, or None for no link.",
+                id="live_single_session.W023",
+            )
+        ]
+    return []
+
+
+def check_observing(**kwargs: Any) -> Messages:
+    """W024: nobody is ever signed out."""
+    if conf.ON_LIMIT != policy.OBSERVE:
+        return []
+    return [
+        checks.Warning(
+            'LIVE_SINGLE_SESSION["ON_LIMIT"] is "observe": no session ends.',
+            hint='Once the log shows what you expect, set it to "end_oldest".',
+            id="live_single_session.W024",
+        )
+    ]

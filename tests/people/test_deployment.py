@@ -1,0 +1,66 @@
+"""What ``check --deploy`` adds; the check command itself runs it."""
+
+import io
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+
+
+def warnings():
+    found = run_checks(include_deployment_checks=True)
+    return {m.id[-4:] for m in found if m.id.startswith("live_single_session.W02")}
+
+
+def test_a_sound_site_passes():
+    assert warnings() == set()
+
+
+def test_they_are_bound_to_deploy_only(settings):
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "observe"}
+    err = io.StringIO()
+
+    call_command("check", deploy=True, stderr=err)
+
+    assert "live_single_session.W024" in err.getvalue()
+    assert not [m for m in run_checks() if m.id == "live_single_session.W024"]
+
+
+@pytest.mark.parametrize("engine", ["cache", "cached_db"])
+def test_sessions_in_a_cache_of_each_process(settings, engine):
+    settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
+    assert warnings() == {"W020"}
+
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1",
+        }
+    }
+    assert warnings() == set()
+
+
+def test_a_proxy_without_a_way_to_the_address_of_users(settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert warnings() == {"W021"}
+
+    settings.LIVE_SINGLE_SESSION = {"RECORD_CLIENT": False}
+    assert warnings() == set()
+
+
+def test_urls_that_are_not_included(settings):
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+    assert warnings() == {"W022"}
+
+
+def test_no_page_for_those_who_need_help(settings):
+    settings.LIVE_SINGLE_SESSION = {"NOT_YOU_URL": "get_help"}
+    assert warnings() == {"W023"}
+
+    settings.LIVE_SINGLE_SESSION = {"NOT_YOU_URL": None}
+    assert warnings() == set()
+
+
+def test_a_site_that_only_observes(settings):
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "observe"}
+    assert warnings() == {"W024"}
