@@ -167,6 +167,23 @@ async def test_a_login_page_elsewhere_is_linked_to_if_the_site_has_configured_it
     )
 
 
+async def test_leads_those_who_did_not_sign_in_elsewhere_to_where_they_get_help(visitor):
+    page = await _told_by_the_server(visitor, not_you_url="/accounts/password/?help")
+
+    link = dialog(page).get_by_role("link", name=re.compile("Wasn.t you"))
+    assert await link.get_attribute("href") == f"{visitor.front.url}/accounts/password/?help"
+    await expect(_button(page)).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(link).to_be_focused()
+
+
+@pytest.mark.parametrize("url", [None, "javascript:alert(1)", "https://evil.example/"])
+async def test_help_is_not_looked_for_at_other_sites(visitor, url):
+    page = await _told_by_the_server(visitor, not_you_url=url)
+
+    assert await dialog(page).get_by_role("link").count() == 1
+
+
 async def test_texts_are_never_markup(visitor):
     evil = "<img src=x onerror='window.pwned = true'>"
     page = await _told_by_the_server(

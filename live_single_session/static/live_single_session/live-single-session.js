@@ -490,7 +490,7 @@
     const facts = [device, ip].filter((fact) => fact && !message.includes(fact));
     const parts = facts.map((fact) => element("bdi", {}, fact));
     const at = new Date(over.at || NaN);
-    if (!isNaN(at)) parts.push(element("time", { datetime: over.at }, localised(at)));
+    if (!isNaN(at)) parts.push(element("time", { datetime: at.toISOString() }, localised(at)));
     return parts.flatMap((part, index) => (index ? [" · ", part] : [part]));
   }
 
