@@ -17,6 +17,7 @@ from django.conf import settings
 
 from live_single_session import registry
 from live_single_session.conf import conf
+from live_single_session.context import current_request
 from live_single_session.farewell import farewell_to
 from live_single_session.models import UserSession
 from live_single_session.signals import session_ended
@@ -26,7 +27,7 @@ logger = logging.getLogger("live_single_session")
 MESSAGE_TYPE = "live_single_session.ended"
 
 # A task is kept alive by nobody but the one who made it.
-_sending: set[asyncio.Task[None]] = set()
+_sending: set[asyncio.Task[bool]] = set()
 
 
 def connect() -> None:
@@ -72,26 +73,37 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
-    async def send() -> None:
+    request = current_request()
+
+    async def send_and_wait() -> None:
+        sending = _task(layer, group, message)
+        if hasattr(request, "_live_single_session_waited"):
+            return  # once is enough: a login may end sessions of several users
         # A client that hangs up cancels the login's task, and only that.
-        await asyncio.shield(_task(layer, group, message))
+        if not await asyncio.shield(sending) and request is not None:
+            request._live_single_session_waited = True  # type: ignore[attr-defined]
 
     with suppress(asyncio.CancelledError):
-        async_to_sync(send)()
+        async_to_sync(send_and_wait)()
 
 
-def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[None]:
+def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[bool]:
     task = asyncio.get_running_loop().create_task(send(layer, group, message))
     _sending.add(task)
     task.add_done_callback(_sending.discard)
     return task
 
 
-async def send(layer: Any, group: str, message: dict[str, Any]) -> None:
-    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise."""
+async def send(layer: Any, group: str, message: dict[str, Any]) -> bool:
+    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise.
+
+    Returns:
+        False if the layer kept silent.
+    """
     try:
-        async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
+        async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:
             await layer.group_send(group, message)
     except Exception as error:
         reason = type(error).__name__
         logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
+    return not patience.expired()
