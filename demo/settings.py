@@ -15,7 +15,7 @@ DEMO_HOST = "demo.localhost"
 ALLOWED_HOSTS = ["127.0.0.1", "[::1]", "localhost", f".{DEMO_HOST}"]
 
 # A key of this checkout's own, so that nobody can forge its cookies.
-_key = HERE / "secret_key"
+_key = Path(os.environ.get("SECRET_KEY_FILE", HERE / "secret_key"))
 if not _key.exists():
     _key.touch(mode=0o600)
     _key.write_text(secrets.token_urlsafe(50))

@@ -24,6 +24,7 @@ PACKAGES = {
     "mariadb": ["mariadb-client"],
     "mariadb-dump": ["mariadb-client"],
     "chromium": ["chromium", "fonts-liberation"],
+    "nginx": ["nginx-light"],
 }
 
 

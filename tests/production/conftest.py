@@ -1,0 +1,30 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.production.compose import Topology
+from tests.servers.postgres import PostgresServer
+from tests.servers.redis import RedisServer
+
+
+@pytest.fixture(scope="session")
+def running_topology(
+    postgres_server: PostgresServer, redis_server: RedisServer
+) -> Iterator[Topology]:
+    postgres_server.create_database("jotter")
+    topology = Topology(postgres_server.url("jotter"), redis_server.url)
+    try:
+        topology.start()
+        yield topology
+    finally:
+        topology.close()
+        postgres_server.drop_database("jotter")
+
+
+@pytest.fixture
+def topology(running_topology: Topology, redis: RedisServer) -> Iterator[Topology]:
+    """Two nodes behind nginx, both running, whatever an earlier test did to them."""
+    running_topology.renew()
+    yield running_topology
+    for node in running_topology.nodes:
+        print(f"{node.name} printed:\n{node.log[-4000:]}")
