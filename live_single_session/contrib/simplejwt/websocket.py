@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.http import parse_cookie
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -129,11 +130,9 @@ def without_credentials(scope: dict[str, Any]) -> dict[str, Any]:
     if SUBPROTOCOL in offered:
         place = offered.index(SUBPROTOCOL) + 1
         del offered[place : place + 1]
-    cleaned = {
-        **scope,
-        "subprotocols": offered,
-        "headers": _harmless(scope.get("headers", ()), offered),
-    }
+    headers = _harmless(scope.get("headers", ()), offered)
+    cookies = parse_cookie(dict(headers).get(b"cookie", b"").decode("latin1"))
+    cleaned = {**scope, "subprotocols": offered, "headers": headers, "cookies": cookies}
     if (parameter := conf.websocket_query_parameter) is not None:
         query = [(name, value) for name, value in _query(scope) if name != parameter]
         cleaned["query_string"] = urlencode(query).encode()
