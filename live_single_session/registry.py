@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -939,7 +939,12 @@ def _reason_to_end(row: UserSession, now: datetime) -> EndReason | None:
 
 
 def _on_commit(function: Any, *args: Any) -> None:
-    transaction.on_commit(partial(function, *args), using=database(), robust=True)
+    # Not a ``partial``: Django names a hook that raises, and fails if that has no name.
+    @wraps(function)
+    def hook() -> None:
+        function(*args)
+
+    transaction.on_commit(hook, using=database(), robust=True)
 
 
 def _announce_start(row: UserSession, request: HttpRequest | None) -> None:
