@@ -105,7 +105,6 @@ async def test_ask_and_continue(start_site, new_visitor, scheme):
     await expect(second.page.get_by_text("Signed in just now")).to_be_visible()
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await second.page.evaluate(overflow) == 0
-    await second.page.screenshot(path=f"/tmp/shots/choose-{scheme}.png")
 
     await second.button("Sign out there and continue").click()
     await expect(second.page.locator("#user")).to_have_text("alice")
