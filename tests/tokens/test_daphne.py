@@ -250,8 +250,9 @@ def test_the_ways_of_django_rest_framework(site, new_app):
     assert httpx.get(f"{site.url}/api/permitted/me/", auth=basic).status_code == 403
 
 
-def test_inv1_of_eight_at_once_one_is_left(start_api, site_database):
-    site = start_api(DATABASE_URL=site_database("postgres"))
+@pytest.mark.parametrize("kind", ["postgres", "mariadb", "sqlite"])
+def test_inv1_of_eight_at_once_one_is_left(kind, start_api, site_database):
+    site = start_api(DATABASE_URL=site_database(kind))
 
     async def obtain(client):
         answer = await client.post("/api/token/", json=credentials("alice"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework.response import Response
 from rest_framework_simplejwt import views
 
@@ -19,7 +19,16 @@ _secrets = sensitive_post_parameters("password", "refresh", "token")
 
 @method_decorator([_secrets, never_cache], name="dispatch")
 class SessionTokenView(views.TokenViewBase):  # type: ignore[misc]
-    """What the views have in common: answers that name the reason, and are never cached."""
+    """What the views have in common.
+
+    Their answers name the reason and are never cached, and a report of an error in them
+    holds neither passwords nor tokens.
+    """
+
+    @sensitive_variables()
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """Let the serializer do what is asked for."""
+        return super().post(request, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Any:
         """Return the answer to what went wrong."""
