@@ -978,9 +978,10 @@ def _announce_end(rows: tuple[UserSession, ...]) -> None:
 def _facts(event: str, row: UserSession) -> dict[str, Any]:
     """Return what a log line is about, for those who collect them: no secret is in it."""
     return {
-        "event": f"live_single_session.{event}",
-        "session": str(row.pk),
-        "user": str(row.user_id),
+        "event": event,
+        "session_id": str(row.pk),
+        "user_id": str(row.user_id),
+        "slot": row.slot,
         "reason": row.end_reason or None,
     }
 
