@@ -29,18 +29,19 @@ def new_app() -> Callable[..., App]:
 
 @pytest.fixture
 def start_api(start_daphne: Callable[..., Daphne]) -> Callable[..., Daphne]:
-    """`start_api(DATABASE_URL=...)`: the site with the API, on a copy of its database."""
+    """`start_api(DATABASE_URL=...)`: the site with the API, which gets the tables it needs."""
 
     def start(**env: Any) -> Daphne:
-        migrate(env["DATABASE_URL"])
         env = {"DJANGO_SETTINGS_MODULE": SETTINGS, **env}
+        run("django", "migrate", "--verbosity=0", env=env)
         return start_daphne("tests.tokens.asgi:application", **env)
 
     return start
 
 
-def migrate(database_url: str) -> None:
-    """Make the tables of the apps that the test site doesn't have."""
-    command = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
-    env = {"DJANGO_SETTINGS_MODULE": SETTINGS, "DATABASE_URL": database_url}
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True)
+def run(module: str, *arguments: str, env: dict[str, Any]) -> None:
+    """Run a module with the settings and on the database of a site."""
+    names = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL")
+    own = {name: env[name] for name in names}
+    command = [sys.executable, "-m", module, *arguments]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **own}, check=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import uuid
 from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
@@ -14,9 +15,11 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.site.people import credentials
 from tests.tokens.apps import App
+from tests.tokens.conftest import run
 
 SUBPROTOCOL = "live-single-session.bearer"
 LIVE_PATH = "/ws/live-single-session/"
+UNVERIFIED = {"verify_signature": False}
 
 
 class Http:
@@ -193,7 +196,7 @@ def outstanding(database_url):
     """The tokens that simplejwt has recorded, decoded."""
     with closing(sqlite3.connect(urlsplit(database_url).path)) as database:
         rows = database.execute("SELECT token FROM token_blacklist_outstandingtoken")
-        return [jwt.decode(row[0], options={"verify_signature": False}) for row in rows]
+        return [jwt.decode(row[0], options=UNVERIFIED) for row in rows]
 
 
 @pytest.mark.parametrize("blacklisting", [False, True])
@@ -248,6 +251,27 @@ def test_the_ways_of_django_rest_framework(site, new_app):
 
     basic = (credentials("alice")["username"], credentials("alice")["password"])
     assert httpx.get(f"{site.url}/api/permitted/me/", auth=basic).status_code == 403
+
+
+async def test_users_with_uuids_for_primary_keys(start_api, tmp_path):
+    env = {
+        "DJANGO_SETTINGS_MODULE": "tests.tokens.uuid_settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite3",
+    }
+    run("tests.site.people", env=env)
+    site = start_api(**env)
+    first, second = App(Http(site)), App(Http(site))
+    first.obtain()
+    assert uuid.UUID(jwt.decode(first.access_token, options=UNVERIFIED)["user_id"])
+    async with socket_of(site, SUBPROTOCOL, first.access_token) as told:
+        await hear(told)
+        await asyncio.to_thread(second.obtain)
+        assert (await hear(told))["reason"] == "superseded"
+        assert await close_code(told) == 4001
+    assert_ended(first.me(), "superseded")
+    assert_ended(first.refresh(), "superseded")
+    assert second.me().json() == {"user": "alice"}
+    assert second.refresh().status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["postgres", "mariadb", "sqlite"])

@@ -200,5 +200,13 @@ def test_wrong_credentials_end_nothing(alice, new_app):
     assert app.me().status_code == 200
 
 
+def test_the_use_of_tokens_is_recorded_where_the_site_asks_for_it(alice, new_app, settings):
+    settings.LIVE_SINGLE_SESSION = {"ACTIVITY_SECONDS": 60}
+    app = new_app()
+    app.obtain()
+    app.me()
+    assert UserSession.objects.get().last_seen_at is not None
+
+
 def test_the_answers_are_not_cached(alice, new_app):
     assert "no-store" in new_app().obtain().headers["Cache-Control"]

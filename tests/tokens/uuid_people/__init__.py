@@ -1,0 +1,1 @@
+"""Users whose primary keys are UUIDs."""
