@@ -60,6 +60,8 @@ async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing
             waiting: set[asyncio.Future[Any]] = {listener, ended}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
+                listener.cancel()
+                await asyncio.wait({listener})  # granian closes nothing that still receives
                 await _say_farewell(scope, send, ended.result(), signed_in=False)
             elif listener.result() == CLOSE_TALKATIVE:
                 await close(send, CLOSE_TALKATIVE)

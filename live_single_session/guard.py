@@ -72,6 +72,7 @@ class Connection:
         self._ended = ended
         self._started = False  # accepted, or the response has begun
         self._over = False  # closed by either side, or the response is complete
+        self._receiving: asyncio.Future[dict[str, Any]] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -94,10 +95,10 @@ class Connection:
     async def receive(self) -> dict[str, Any]:
         """Return the client's next message; once the session has ended, that it has left."""
         if not self._ended.done():
-            message = asyncio.ensure_future(self._receive())
+            message = self._receiving = asyncio.ensure_future(self._receive())
             try:
                 await asyncio.wait({message, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-                if message.done():
+                if message.done() and not message.cancelled():
                     return self._received(message.result())
             finally:
                 message.cancel()
@@ -120,6 +121,12 @@ class Connection:
         self._over |= message["type"] in ("websocket.disconnect", "http.disconnect")
         return message
 
+    async def _stop_receiving(self) -> None:
+        """Wait for nothing more from the client: granian closes nothing that still receives."""
+        if self._receiving is not None:
+            self._receiving.cancel()
+            await asyncio.wait({self._receiving})
+
     async def _cut(self, farewell: Farewell) -> None:
         if self._over:
             return
@@ -127,6 +134,7 @@ class Connection:
             if self._scope["type"] == "websocket":
                 if not self._started:
                     await accept(self._scope, self._send)
+                await self._stop_receiving()
                 await close(self._send, CLOSE_ENDED)
             elif self._started:
                 await self._send({"type": "http.response.body", "body": b""})

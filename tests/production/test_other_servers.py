@@ -1,0 +1,142 @@
+"""What is promised holds behind every server, not only behind daphne."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.live.people import Person, close_code, hear, people
+from tests.production.servers import Granian, Gunicorn, Hypercorn, Uvicorn
+from tests.servers.daphne import Daphne
+from tests.servers.databases import SiteDatabases
+from tests.servers.redis import RedisServer
+from tests.site.people import credentials
+
+PATIENCE = 30  # seconds; a test that gets there has failed
+
+
+@pytest.fixture(scope="module")
+def start(
+    redis_server: RedisServer, site_databases: Callable[[str], SiteDatabases]
+) -> Iterator[Callable[..., Daphne]]:
+    """`start(Uvicorn)`: that server, serving the test site until the module ends."""
+    databases = site_databases("sqlite")
+    name = databases.create()
+    env = {
+        "DATABASE_URL": databases.url(name),
+        "REDIS_URL": redis_server.url,
+        "CHANNEL_LAYER": "pubsub",
+    }
+    with ExitStack() as stack:
+        stack.callback(databases.drop, name)
+
+        def start(kind: type[Daphne], application: str = "tests.asgi:application") -> Daphne:
+            server = kind(application, env)
+            stack.callback(server.close)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="module", params=[Uvicorn, Hypercorn, Granian])
+def running_site(request: pytest.FixtureRequest, start: Callable[..., Daphne]) -> Daphne:
+    return start(request.param)
+
+
+@pytest.fixture
+def site(running_site: Daphne, redis: RedisServer) -> Iterator[Daphne]:
+    """The test site behind another server."""
+    if not running_site.is_running:
+        running_site.restart()
+    yield running_site
+    print(f"{running_site.name} printed:\n{running_site.log[-8000:]}")
+
+
+async def test_everything_of_an_ended_session_stops(site: Daphne) -> None:
+    async with (
+        asyncio.timeout(PATIENCE),
+        people(site, "alice", "alice", "bob", "bob") as (old, new, bob, other_bob),
+        AsyncExitStack() as stack,
+    ):
+        await old.sign_in()
+        await bob.sign_in()
+        tab, bobs_tab = [await stack.enter_async_context(who.tab()) for who in (old, bob)]
+        chat = await stack.enter_async_context(old.socket("/ws/chat/"))
+        await chat.send("hello")
+        assert await chat.recv() == "hello"
+        stream = await stack.enter_async_context(old.http.stream("GET", "/stream/"))
+        ticks = stream.aiter_lines()
+        assert await anext(ticks)
+
+        await new.sign_in()
+
+        told = await hear(tab)
+        assert (told["type"], told["reason"]) == ("session.ended", "superseded")
+        assert await close_code(tab) == 4001
+        assert await close_code(chat) == 4001
+        async for _tick in ticks:
+            pass  # until it ends
+        assert (await old.api()).json()["code"] == "session_ended"
+        assert await new.name_seen_by_site() == "alice"
+        assert await bob.name_seen_by_site() == "bob"
+        await other_bob.sign_in()
+        assert (await hear(bobs_tab))["by"] is not None  # the first that he hears
+
+
+async def test_dead_cookie_is_told_by_a_code_that_browsers_see(site: Daphne) -> None:
+    """4001 and 4003 come after the socket was accepted, or they would be 1006."""
+    async with (
+        asyncio.timeout(PATIENCE),
+        people(site, "alice", "alice", "bob") as (old, new, bob),
+    ):
+        await old.sign_in()
+        await new.sign_in()
+        async with old.socket() as socket:
+            assert (await hear(socket))["reason"] == "superseded"
+            assert await close_code(socket) == 4001
+        async with old.socket("/ws/chat/") as chat:
+            assert await close_code(chat) == 4001
+        async with bob.socket() as socket:
+            assert await close_code(socket) == 4003
+
+
+async def test_server_that_is_stopped_does_not_wait_for_tabs(site: Daphne) -> None:
+    """And it doesn't tell them that their session has ended: they reconnect elsewhere."""
+    async with asyncio.timeout(PATIENCE), people(site, "alice") as (alice,):
+        await alice.sign_in()
+        async with alice.tab() as tab:
+            await asyncio.to_thread(site.stop)
+            with pytest.raises(ConnectionClosed):
+                await tab.recv()
+            assert tab.close_code not in (4001, 4003)
+
+
+async def test_wsgi_for_requests_and_daphne_for_websockets(
+    start: Callable[..., Daphne], redis: RedisServer
+) -> None:
+    pages = start(Gunicorn, "tests.production.wsgi:application")
+    sockets = start(Daphne)
+    async with asyncio.timeout(PATIENCE), people(pages, "alice", "alice") as (old, new):
+        await _sign_in(old)
+        old.site = new.site = sockets
+        async with old.tab() as tab, old.socket("/ws/chat/") as chat:
+            await chat.send("hello")
+            assert await chat.recv() == "hello"
+
+            await _sign_in(new)
+
+            assert (await hear(tab))["reason"] == "superseded"
+            assert await close_code(tab) == 4001
+            assert await close_code(chat) == 4001
+        answer = await old.http.get("/api/private/", headers={"Accept": "application/json"})
+        assert answer.json()["code"] == "session_ended"
+        assert (await new.http.get("/whoami/")).json() == {"user": "alice"}
+
+
+async def _sign_in(person: Person) -> None:
+    """By a synchronous view: a WSGI server runs nothing else well."""
+    answer = await person.http.post("/api/login/", json=credentials(person.name))
+    assert answer.status_code == 200, answer.text
