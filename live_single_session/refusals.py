@@ -81,6 +81,18 @@ def forget(request: HttpRequest) -> None:
 # Answers
 
 
+def found_in(exception: BaseException) -> registry.LoginRefused | None:
+    """Return the refusal that an exception is, or holds.
+
+    Asynchronous receivers of ``user_logged_in`` may fail beside it, in one group.
+    """
+    if isinstance(exception, registry.LoginRefused):
+        return exception
+    if isinstance(exception, BaseExceptionGroup):
+        return next(filter(None, map(found_in, exception.exceptions)), None)
+    return None
+
+
 def answer(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse:
     """Return the answer to a request whose login found no place."""
     announce(request, refused)  # a token's, which no session was made for

@@ -4,12 +4,15 @@ import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.messages import get_messages
 from django.contrib.sessions.models import Session
 
 from live_single_session.models import EndReason, UserSession
+from live_single_session.refusals import found_in
+from live_single_session.registry import LoginRefused, Terms
 from live_single_session.signals import login_refused
-from tests.browsers import API, PAGE, Browser
+from tests.browsers import API, PAGE, AsyncBrowser, Browser
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -224,3 +227,31 @@ def test_a_wrong_password_tells_nothing(laptop, phone):
     response = phone.post("/accounts/login/", {"username": "alice", "password": PASSWORD + "!"})
     assert response.status_code == 200
     assert "Firefox" not in response.text
+
+
+async def test_an_async_listener_that_fails_beside_it_changes_nothing():
+    """Django 6 raises both errors in one group."""
+
+    async def fail(**kwargs):
+        raise LookupError("a listener's own trouble")
+
+    first, second = AsyncBrowser(), AsyncBrowser(raise_request_exception=False)
+    await first.sign_in()
+    user_logged_in.connect(fail)
+    try:
+        response = await second.post(
+            "/async/api/login/", credentials("alice"), content_type="application/json"
+        )
+    finally:
+        user_logged_in.disconnect(fail)
+    assert response.status_code in (302, 409, 500)  # whichever error came first
+    assert await second.user() is None
+    assert await first.user() == "alice"
+    assert await UserSession.objects.live().acount() == 1
+
+
+def test_a_refusal_in_a_group_is_found():
+    refused = LoginRefused(None, [], Terms("", 1, "refuse"), 2)
+    group = ExceptionGroup("both", [ValueError(), ExceptionGroup("inner", [refused])])
+    assert found_in(group) is refused
+    assert found_in(ExceptionGroup("none", [ValueError()])) is None
