@@ -44,8 +44,8 @@
     if (list.outerHTML === shown) return;
     shown = list.outerHTML;
     const old = document.querySelector(LIST);
-    const known = new Set([...old.querySelectorAll("h3[id]")].map(({ id }) => id));
-    for (const name of list.querySelectorAll("h3[id]")) {
+    const known = new Set([...old.querySelectorAll(".name[id]")].map(({ id }) => id));
+    for (const name of list.querySelectorAll(".name[id]")) {
       if (!known.has(name.id)) name.closest(".entry")?.classList.add("new");
     }
     const focused = old.contains(document.activeElement) ? document.activeElement.id : null;
