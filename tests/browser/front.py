@@ -93,7 +93,7 @@ class Front:
                 await self._pass_on(reader, writer)
         finally:
             self._tasks.discard(task)
-            writer.close()
+            await _close(writer)
 
     async def _pass_on(self, reader, writer) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -125,8 +125,10 @@ class Front:
     async def _pass_on_changed(self, head, writer, change: Callable[[str], str]) -> None:
         from_site, to_site = await asyncio.open_connection("127.0.0.1", self.upstream)
         to_site.write(head)
-        answer = (await from_site.read()).decode()
-        to_site.close()
+        try:
+            answer = (await from_site.read()).decode()
+        finally:
+            await _close(to_site)
         writer.write(change(LENGTH.sub("", answer)).encode())
         await writer.drain()
 
@@ -142,7 +144,14 @@ class Front:
         finally:
             for way in ways:
                 way.cancel()
-            to_site.close()
+            await asyncio.gather(*ways, return_exceptions=True)
+            await _close(to_site)
+
+
+async def _close(writer) -> None:
+    writer.close()
+    with suppress(OSError, asyncio.CancelledError):
+        await writer.wait_closed()
 
 
 async def _pipe(source, target, socket: Socket) -> None:

@@ -16,8 +16,6 @@ from tests.browser.visitor import (
 from tests.servers.waiting import await_until
 from tests.site.people import PASSWORD
 
-GLANCE = "document.dispatchEvent(new Event('visibilitychange'))"
-
 
 async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
     visitor, sign_in_elsewhere
@@ -68,7 +66,7 @@ async def test_a_glance_at_a_tab_left_behind_brings_it_back(visitor, sign_in_els
     await is_told(left)
 
     await visitor.sign_in()
-    await left.evaluate(GLANCE)
+    await visitor.glance_at(left)
 
     await shows(left, "alice")
 
@@ -81,8 +79,7 @@ async def test_a_dialog_stays_until_somebody_signs_in(visitor, sign_in_elsewhere
     await is_told(left)
 
     for _ in range(3):
-        async with left.expect_response("**/session/status/**"):
-            await left.evaluate(GLANCE)
+        await visitor.glance_at(left)
 
     await is_told(left)
     await shows(others, "alice")
@@ -96,7 +93,7 @@ async def test_a_page_of_another_session_is_reloaded_once(visitor):
     await visitor.context.clear_cookies()
     await visitor.sign_in("bob")
 
-    await page.evaluate(GLANCE)
+    await visitor.glance_at(page)
 
     await shows(page, "bob")
     assert await session_of(page) != before
@@ -180,17 +177,12 @@ async def test_returning_can_be_put_off_by_the_site(visitor, sign_in_elsewhere):
     await is_told(page)
 
     await visitor.sign_in()
-    for _ in range(3):
-        await page.evaluate(GLANCE)
+    await visitor.glance_at(page)
+    await page.wait_for_function("localStorage.getItem('events').includes('returned')")
+    await visitor.open()  # and says so to the others
 
-    await await_until(lambda: _names(page), "the event")
     await is_told(page)
-    assert await _names(page) == ["ended", "returned"]
-
-
-async def _names(page) -> list[str]:
-    names = [event["name"] for event in await events_of(page)]
-    return names if "returned" in names else []
+    assert [event["name"] for event in await events_of(page)] == ["ended", "returned"]
 
 
 async def _fill_in(page, name: str) -> None:

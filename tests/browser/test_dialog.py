@@ -104,6 +104,30 @@ async def test_is_modal_and_the_keyboard_stays_in_it(visitor, sign_in_elsewhere)
     assert await page.locator("#draft").input_value() == ""
 
 
+async def test_an_enter_that_was_meant_for_the_page_does_not_leave_it(
+    visitor, sign_in_elsewhere
+):
+    page = await visitor.open()
+    await page.locator("#draft").fill("a long answer")
+    await page.evaluate("""
+        document.addEventListener("live-single-session:ended", () => queueMicrotask(() => {
+          const { shadowRoot } = document.querySelector("live-single-session");
+          shadowRoot.activeElement.click(); // as a key does
+          window.pressed = true;
+        }));
+    """)
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    assert await page.evaluate("window.pressed")
+    await _button(page).hover()
+    assert page.url.endswith("/private/")
+    await page.wait_for_timeout(600)  # the time that it takes to look up
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/accounts/login/**")
+
+
 async def test_escape_does_not_uncover_a_page_that_is_no_longer_in_use(
     visitor, sign_in_elsewhere
 ):

@@ -9,7 +9,6 @@ from tests.servers.waiting import await_until
 
 # For what must not happen there is no condition to wait for. HURRY makes it twenty seconds.
 HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
-GLANCE = "document.dispatchEvent(new Event('visibilitychange'))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
@@ -65,7 +64,7 @@ async def test_polling_pauses_in_hidden_tabs(visitor):
     assert visitor.front.checks() == 0
 
     await page.evaluate("visible = 'visible'")
-    await page.evaluate(GLANCE)
+    await visitor.glance_at(page)
 
     await await_until(lambda: visitor.front.checks() > 2, "the page to poll")
 
@@ -148,15 +147,30 @@ async def test_inv4_back_and_told_after_a_restart_of_the_server(
     await is_told(page)
 
 
+async def test_a_hidden_tab_returns_soon_after_a_long_outage(visitor):
+    """It doesn't poll meanwhile, but goes on trying the socket: nothing says it's blocked."""
+    await visitor.context.add_init_script(HURRY)
+    await visitor.context.add_init_script(
+        'Object.defineProperty(document, "visibilityState", { get: () => "hidden" })'
+    )
+    visitor.front.websockets = "refuse"
+    page = await _open(visitor)
+
+    await await_until(lambda: visitor.front.handshakes > 6, "try after try")
+
+    pauses = [ms for ms in await page.evaluate("pauses") if ms != 10_000]
+    assert len(pauses) <= visitor.front.handshakes + 1
+
+
 async def test_inv4_told_on_waking_though_the_socket_looks_open(visitor, sign_in_elsewhere):
     page = await visitor.open()
     visitor.front.silence()
     await sign_in_elsewhere()
     await is_left_alone(page)
 
-    await page.evaluate(GLANCE)
+    await visitor.glance_at(page)
 
-    await is_told(page, seconds=1)
+    await is_told(page)
 
 
 async def test_inv4_told_when_the_network_is_back(visitor, sign_in_elsewhere):
@@ -182,7 +196,7 @@ async def test_a_socket_that_has_slept_is_replaced(visitor, sign_in_elsewhere):
 
     # The leader stays in the background; it is the other tab that somebody looks at.
     await leader.evaluate("slept = 3600 * 1000")
-    await tab.evaluate(GLANCE)
+    await visitor.glance_at(tab)
 
     await await_until(lambda: visitor.front.handshakes == 2, "a new socket")
     await visitor.is_watching(leader)
@@ -196,8 +210,7 @@ async def test_a_fresh_socket_is_not_replaced_at_each_glance(visitor):
     page = await visitor.open()
 
     for _ in range(5):
-        async with page.expect_response("**/session/status/**"):
-            await page.evaluate(GLANCE)
+        await visitor.glance_at(page)
 
     assert visitor.front.handshakes == 1
 

@@ -41,7 +41,7 @@ async def test_inv4_when_the_leader_is_closed_another_tab_takes_over(
     await sign_in_elsewhere()
 
     for tab in tabs:
-        await is_told(tab, seconds=1)
+        await is_told(tab)
     assert visitor.front.handshakes == 2
 
 
@@ -74,7 +74,7 @@ async def test_inv4_when_the_leader_freezes_another_tab_takes_over(visitor, sign
         "another leader",
     )
     await sign_in_elsewhere()
-    await is_told(tab, seconds=1)
+    await is_told(tab)
     await leader.evaluate("document.dispatchEvent(new Event('resume'))")
     await is_told(leader)
 
@@ -88,7 +88,7 @@ async def test_inv4_leaving_by_a_link_hands_the_socket_over(visitor, sign_in_els
     await await_until(lambda: visitor.front.handshakes == 2, "another leader")
     await visitor.is_watching(tab)
     await sign_in_elsewhere()
-    await is_told(tab, seconds=1)
+    await is_told(tab)
 
 
 @pytest.mark.parametrize("missing", ["Navigator.prototype.locks", "window.BroadcastChannel"])

@@ -38,7 +38,7 @@ async def test_a_cancelled_event_leaves_it_all_to_the_site(
     await sign_in_elsewhere()
 
     await await_until(lambda: events_of(page), "the event")
-    await _stays_as_it_is(page)
+    await _stays_as_it_is(visitor, page)
 
 
 async def test_on_ended_none_does_no_more_than_the_event(visitor, sign_in_elsewhere):
@@ -48,7 +48,7 @@ async def test_on_ended_none_does_no_more_than_the_event(visitor, sign_in_elsewh
     await sign_in_elsewhere()
 
     await await_until(lambda: events_of(page), "the event")
-    await _stays_as_it_is(page)
+    await _stays_as_it_is(visitor, page)
 
 
 async def test_on_ended_redirect_goes_to_the_login_page_with_the_reason(
@@ -96,9 +96,8 @@ async def _page_that(visitor, on_ended: str):
     return await visitor.open()
 
 
-async def _stays_as_it_is(page) -> None:
-    async with page.expect_response("**/session/status/**"):
-        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+async def _stays_as_it_is(visitor, page) -> None:
+    await visitor.glance_at(page)
     assert page.url.endswith(PAGE)
     assert await page.evaluate("window.untouched")
     assert not await dialog(page).count()

@@ -36,6 +36,16 @@ class Visitor:
         session = await session_of(page)
         await await_until(lambda: self.front.of(session), f"a socket for {session}")
 
+    async def glance_at(self, page: Page) -> None:
+        """Switch to a tab, which makes it ask whether its session is live."""
+        before = self.front.checks()
+
+        async def asks() -> bool:
+            await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            return self.front.checks() > before
+
+        await await_until(asks, "the page to ask")
+
 
 def dialog(page: Page) -> Locator:
     return page.get_by_role("alertdialog")

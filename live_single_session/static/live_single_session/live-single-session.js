@@ -19,6 +19,7 @@
   const PATIENCE = 10_000; // ms, for a handshake or an answer
   const STEADY = 10_000; // ms that a socket must live to count as a success
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
+  const CALM = 600; // ms in which keys were meant for the page, not for the dialog
   const LEAVING = 3_000; // ms that a navigation may take before we speak up
 
   const config = script.dataset;
@@ -131,6 +132,7 @@
 
   function connect() {
     hangUp();
+    socketUrl.searchParams.delete("session");
     if (session) socketUrl.searchParams.set("session", session);
     try {
       socket = new WebSocket(socketUrl);
@@ -141,6 +143,7 @@
     socket.onopen = () => {
       clearTimeout(timer);
       openedAt = Date.now();
+      answered = false;
     };
     socket.onmessage = ({ data }) => learn(JSON.parse(data));
     socket.onclose = closed;
@@ -172,16 +175,16 @@
     if (!over && !(await check())) signedOut();
   }
 
-  /** Anything from nothing to a pause that doubles: a restart brings no herd. */
   function tryAgain() {
     failures += 1;
-    const blocked = failures >= TRIES;
-    if (blocked) {
+    if (failures >= TRIES) {
       // The leader may be hidden: each tab that is looked at asks for itself.
       post({ type: "poll" });
       if (isVisible()) check();
     }
-    const next = blocked && failures % 8 ? tryAgain : connect;
+    // A server that answers over HTTP is not down: something blocks its websockets.
+    const next = answered && failures % 8 ? tryAgain : connect;
+    // Anything from nothing to a bound that doubles: a restart brings no herd.
     timer = setTimeout(next, Math.random() * Math.min(recheck, 2000 * 2 ** failures));
   }
 
@@ -193,6 +196,7 @@
   // ---- Asking over HTTP --------------------------------------------------------
 
   let asking = null;
+  let answered = false; // the last time, and since a socket was last open
 
   /** Resolves to false where there was no answer: that signs nobody out. */
   function check() {
@@ -200,8 +204,9 @@
       .catch(() => null)
       .then((act) => {
         asking = null;
+        answered = Boolean(act);
         act?.();
-        return Boolean(act);
+        return answered;
       });
     return asking;
   }
@@ -395,10 +400,16 @@
 
   // ---- The dialog --------------------------------------------------------------
 
+  const HTML = "http://www.w3.org/1999/xhtml";
+  const SVG = "http://www.w3.org/2000/svg";
+  const PADLOCK =
+    "M7 11V7a5 5 0 0 1 10 0v4" +
+    "M6 11h12a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-6a2 2 0 0 1 2-2z";
   const STYLE = `
     :host { all: initial }
     dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --line: GrayText; --hue: #1d4ed8; --on: #fff;
+      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --line: GrayText;
+      --hue: #1d4ed8; --on: #fff;
     }
     @supports (color: light-dark(red, red)) {
       dialog {
@@ -431,7 +442,10 @@
     }
     h2 { margin: .8em 0 .4em; font-size: 1.3em; line-height: 1.25; text-wrap: balance }
     p { margin: 0; text-wrap: pretty }
-    small { display: block; margin-top: 1em; color: var(--live-single-session-muted, var(--dim)); font-size: .875em }
+    small {
+      display: block; margin-top: 1em; font-size: .875em;
+      color: var(--live-single-session-muted, var(--dim));
+    }
     a {
       display: block; margin-top: 1.6em; padding: .75em 1em; border: 1px solid transparent;
       border-radius: calc(var(--live-single-session-radius, 1em)*.6); text-align: center;
@@ -467,7 +481,7 @@
     dialog.style.colorScheme = pageScheme();
     dialog.append(padlock(), title, text, facts, link);
     const notYou = trustedUrl(over.not_you_url);
-    if (notYou) dialog.append(element("a", { href: notYou }, config.textNotYou || "Wasn’t you?"));
+    if (notYou) dialog.append(element("a", { href: notYou }, config.textNotYou));
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -482,6 +496,12 @@
     root.append(dialog);
     dialog.showModal();
     link.focus();
+
+    // Whoever was typing meant this Enter for something else, which it would throw away.
+    const opened = Date.now();
+    link.addEventListener("click", (event) => {
+      if (!event.detail && Date.now() - opened < CALM) event.preventDefault();
+    });
   }
 
   /** The device, unless the message names it, and the time, in the page's language. */
@@ -511,18 +531,13 @@
   }
 
   function padlock() {
-    const SVG = "http://www.w3.org/2000/svg";
-    const svg = document.createElementNS(SVG, "svg");
-    const path = document.createElementNS(SVG, "path");
-    svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
-    path.setAttribute("d", "M7 11V7a5 5 0 0 1 10 0v4M6 11h12a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-6a2 2 0 0 1 2-2z");
-    svg.append(path);
+    const svg = element("svg", { viewBox: "0 0 24 24", "aria-hidden": true }, "", SVG);
+    svg.append(element("path", { d: PADLOCK }, "", SVG));
     return svg;
   }
 
-  function element(name, attributes = {}, text = "") {
-    const made = document.createElement(name);
+  function element(name, attributes = {}, text = "", namespace = HTML) {
+    const made = document.createElementNS(namespace, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     made.textContent = text; // never as markup
     return made;
