@@ -18,6 +18,7 @@ from live_single_session.websocket import (
     CLOSE_TALKATIVE,
     accept,
     close,
+    say,
 )
 
 # What a client, which has nothing to say, may send before it is cut off.
@@ -91,7 +92,7 @@ async def _say_farewell(
 
 
 async def _send(send: Any, frame: dict[str, Any]) -> None:
-    await send({"type": "websocket.send", "text": json.dumps(frame)})
+    await say(send, {"type": "websocket.send", "text": json.dumps(frame)})
 
 
 def _page_session(scope: dict[str, Any]) -> str | None:

@@ -14,9 +14,20 @@ async def accept(scope: dict[str, Any], send: Any) -> None:
     client offered subprotocols and none was chosen.
     """
     offered = scope.get("subprotocols") or [None]
-    await send({"type": "websocket.accept", "subprotocol": offered[0]})
+    await say(send, {"type": "websocket.accept", "subprotocol": offered[0]})
 
 
 async def close(send: Any, code: int) -> None:
     """Close a websocket that has been accepted."""
-    await send({"type": "websocket.close", "code": code})
+    await say(send, {"type": "websocket.close", "code": code})
+
+
+async def say(send: Any, message: dict[str, Any]) -> None:
+    """Send to a client, who may have left meanwhile: servers raise then, in their own ways."""
+    try:
+        await send(message)
+    except OSError:  # as the specification has it
+        pass
+    except RuntimeError as error:
+        if type(error).__name__ != "Disconnected":  # Autobahn's, under daphne
+            raise

@@ -4,10 +4,13 @@ import logging
 from typing import Any
 
 import pytest
+from autobahn.exception import Disconnected
 
 from live_single_session import registry
+from live_single_session.conf import conf
 from live_single_session.models import UserSession
-from tests.browsers import Browser
+from tests.asgi import application
+from tests.browsers import AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,3 +38,36 @@ def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     assert "ZeroDivisionError" in caplog.text
     assert browser.user() == "alice"
     assert UserSession.objects.live().count() == 1
+
+
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("gone", [Disconnected, ConnectionResetError])
+async def test_a_tab_that_leaves_at_once_is_no_error(
+    alice: Any, gone: type[Exception], ended: bool
+) -> None:
+    """Before it is told that it is watched for, or why it is not."""
+    browser = AsyncBrowser()
+    await browser.sign_in()
+    if ended:
+        await AsyncBrowser().sign_in()
+    says = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1001}]
+    heard = []
+
+    async def receive() -> Any:
+        return says.pop(0)
+
+    async def send(message: Any) -> None:
+        heard.append(message["type"])
+        if message["type"] != "websocket.accept":
+            raise gone
+
+    cookie = f"sessionid={browser.key}".encode()
+    scope = {
+        "type": "websocket",
+        "path": conf.WEBSOCKET_PATH,
+        "query_string": b"",
+        "headers": [(b"host", b"site"), (b"origin", b"http://site"), (b"cookie", cookie)],
+    }
+    await application(scope, receive, send)
+    expected = ["websocket.send", "websocket.close"] if ended else ["websocket.send"]
+    assert heard == ["websocket.accept", *expected]
