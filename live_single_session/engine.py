@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
-from django.db import InterfaceError, OperationalError, router
+from django.db import InterfaceError, OperationalError, connections, router
 from django.utils import timezone
 
 
@@ -40,10 +40,21 @@ def shares_transaction(using: str) -> bool:
     )
 
 
-def delete_rows(session_keys: Iterable[str], using: str) -> None:
-    """Delete sessions of an engine that shares the transaction on this database."""
+def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
+    """Delete sessions of an engine that shares the transaction on this database.
+
+    Returns:
+        the keys of those that are gone now. A row that somebody else is writing to is left
+        alone: that request may be about to wait for the lock that the caller holds.
+    """
+    keys = set(session_keys)
     rows = store_class().get_model_class()._default_manager.using(using)
-    rows.filter(session_key__in=list(session_keys)).delete()
+    if keys and connections[using].features.has_select_for_update_skip_locked:
+        free = rows.filter(session_key__in=keys).select_for_update(skip_locked=True)
+        keys = set(free.values_list("session_key", flat=True))
+    if keys:
+        rows.filter(session_key__in=keys).delete()
+    return keys
 
 
 def suspect(session_keys: Iterable[str], seconds: float) -> None:

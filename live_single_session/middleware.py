@@ -63,9 +63,8 @@ class SingleSessionMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         """Answer a request whose login found no place."""
-        if isinstance(exception, registry.LoginRefused):
-            return refusals.answer(request, exception)
-        return None
+        refused = refusals.found_in(exception)
+        return refusals.answer(request, refused) if refused else None
 
 
 def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | None:
@@ -102,13 +101,15 @@ class Keeper:
 
     Where the view saves the session itself, it would fail; where Django does, it would
     answer a bare 400 instead. What the request wrote to the session is dropped. No cookie
-    is set, as somebody may have signed in again in that browser meanwhile; if nobody has,
-    its cookie is dead, and the next request is told.
+    is set but by a login: somebody may have signed in again in that browser meanwhile. If
+    nobody has, its cookie is dead, and the next request is told.
     """
 
     response: HttpResponseBase | None = None
 
-    def __init__(self, session: SessionBase) -> None:
+    def __init__(self, request: HttpRequest) -> None:
+        session = request.session
+        self._request = request
         self._save, self._asave = session.save, session.asave
         session.save = self.save  # type: ignore[method-assign]
         session.asave = self.asave  # type: ignore[method-assign]
@@ -128,14 +129,13 @@ class Keeper:
     def _drop(self, error: UpdateError, must_create: bool) -> None:
         if must_create or not engine.is_gone(error):
             raise error
-        if self.response is not None:
+        if self.response is not None and started_in(self._request) is None:
             _skip_session_cookie(self.response)
 
 
 def keep_answer(request: HttpRequest) -> Any:
     """Return what wants to know the response to this request, once there is one."""
-    session = getattr(request, "session", None)
-    return SimpleNamespace() if session is None else Keeper(session)
+    return Keeper(request) if hasattr(request, "session") else SimpleNamespace()
 
 
 def _skip_session_cookie(response: HttpResponseBase) -> None:

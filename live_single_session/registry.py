@@ -126,8 +126,7 @@ def start(user: Any, request: HttpRequest) -> UserSession:
                     _make_room(rows, current, terms, now)
             session[SESSION_ID_KEY] = str(current.pk)
             _save(session, current)
-            if not engine.shares_transaction(database()):
-                _on_commit(finish, _rows().of(user))
+            _on_commit(finish, _rows().of(user))
     except LoginRefused:
         _leave(left, user)
         raise
@@ -867,18 +866,23 @@ def _end_rows(
     changes = {"ended_at": now, "end_reason": reason, "replaced_by": replaced_by}
     keys = {row.pk: row.session_key for row in rows if row.session_key}
     if engine.shares_transaction(using):
-        engine.delete_rows(keys.values(), using)
-        changes["session_key"] = ""
+        gone = engine.delete_rows(keys.values(), using)
+        keys = {pk: key for pk, key in keys.items() if key not in gone}
+        is_marked = True
     else:
-        if _suspect(keys.values(), rows):
-            _on_commit(_forget, keys)
-        else:
-            _on_commit(finish, _rows().filter(pk__in=list(keys)))
+        is_marked = _suspect(keys.values(), rows)
+    if keys and is_marked:
+        _on_commit(_forget, keys)
+    elif keys:
+        _on_commit(finish, _rows().filter(pk__in=list(keys)))
     for row in rows:
+        row.session_key = keys.get(row.pk, "")
         for name, value in changes.items():
             setattr(row, name, value)
-    for chunk in _chunks([row.pk for row in rows]):
+    for chunk in _chunks(keys):
         _rows().filter(pk__in=chunk).update(**changes)
+    for chunk in _chunks(row.pk for row in rows if row.pk not in keys):
+        _rows().filter(pk__in=chunk).update(**changes, session_key="")
     for together in _by_user(rows):
         _on_commit(_announce_end, together)
 

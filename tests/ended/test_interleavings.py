@@ -553,3 +553,21 @@ def test_inv6_logout_before_adoption_is_a_logout(engine_name, switch_engine, lef
     assert left.who() is None
     left.cookie = cookie
     assert left.who() is None
+
+
+def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
+    engine, left, right, monkeypatch
+):
+    """It has committed; before it answers, another one ends it."""
+    answering = Hook(
+        monkeypatch, registry, "_announce_start", lambda row, request: is_second(request)
+    )
+    with in_threads() as submit:
+        agent = {"User-Agent": "second"}
+        answer = submit(left.post, "/api/login/", credentials("alice"), **agent)
+        answering.wait_for_arrival()
+        right.sign_in()
+        answering.open()
+    assert answer.result().status_code == 200
+    assert left.why_ended() == "superseded"
+    assert right.who() == "alice"

@@ -1,0 +1,43 @@
+"""The test site in processes of its own: on an engine, a database and a Redis."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.ended.engines import PATHS
+from tests.site.people import credentials
+
+
+def environment(engine, database_url, redis, folder, **extra):
+    """What a daphne has to be told; those that share it serve one site."""
+    folder.mkdir(exist_ok=True)
+    return {
+        "DATABASE_URL": database_url,
+        "SESSION_ENGINE": PATHS[engine],
+        "SESSION_FILE_PATH": str(folder),
+        "REDIS_URL": redis.url,
+        "CHANNEL_LAYER": "redis",
+        **extra,
+    }
+
+
+def sign_in(url, name="alice", path="/api/login/", cookie=None):
+    """Sign in from a browser that is new or has a cookie; returns the response."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        if cookie:
+            client.cookies.set("sessionid", cookie)
+        return client.post(path, json=credentials(name))
+
+
+def who(url, cookie, path="/whoami/"):
+    with httpx.Client(base_url=url, timeout=60, cookies={"sessionid": cookie}) as client:
+        response = client.get(path)
+    assert response.status_code == 200, response.text
+    return response.json()["user"]
+
+
+def at_once(calls):
+    """Make calls at the same time, each in a thread of its own; returns what they return."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(call) for call in calls]
+        return [future.result() for future in futures]
