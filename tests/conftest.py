@@ -14,6 +14,7 @@ import pytest_asyncio
 from asgiref.sync import SyncToAsync
 from channels.layers import channel_layers
 from django.db import connections
+from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.servers.chromium import launch_chromium
@@ -26,6 +27,10 @@ from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
 from tests.site.gate import Gate
 from tests.site.people import PASSWORD
+
+# A busy machine is no reason to fail.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -302,19 +302,23 @@ def test_groups_differ_by_user_database_and_user_model(settings):
 # Receivers
 
 
-def test_inv5_a_receiver_that_raises_harms_nobody(alice, heard, caplog):
-    def raising(**kwargs):
+@pytest.fixture
+def _broken_receiver():
+    def broken(**kwargs):
         raise RuntimeError("a receiver of the site is broken")
 
-    session_started.connect(raising)
-    session_ended.connect(raising)
-    try:
-        old, new = Browser(), Browser()
-        old.sign_in()
-        new.sign_in()
-    finally:
-        session_started.disconnect(raising)
-        session_ended.disconnect(raising)
+    session_started.connect(broken)
+    session_ended.connect(broken)
+    yield
+    session_started.disconnect(broken)
+    session_ended.disconnect(broken)
+
+
+@pytest.mark.usefixtures("_broken_receiver", "heard")
+def test_inv5_a_receiver_that_raises_harms_nobody(alice, heard, caplog):
+    old, new = Browser(), Browser()
+    old.sign_in()
+    new.sign_in()
     assert (old.user(), new.user()) == (None, "alice")
     assert sorted(event for event, _ in heard) == ["ended", "started", "started"]
     assert "a receiver of the site is broken" in caplog.text
