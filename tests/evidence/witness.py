@@ -1,0 +1,121 @@
+"""What is true, seen from outside: in the database, and in what people were told."""
+
+import asyncio
+import hashlib
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+LIVE_PER_SLOT = """
+    SELECT user_id, slot, count(*) FROM live_single_session_usersession
+    WHERE ended_at IS NULL GROUP BY user_id, slot HAVING count(*) > %s
+"""
+ROW = """
+    SELECT id, ended_at IS NULL, end_reason, key_digest FROM live_single_session_usersession
+"""
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    id: UUID
+    live: bool
+    reason: str
+
+
+class Database:
+    """Looks into the site's database, without the site."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.replace("postgres://", "postgresql://")
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._turn = asyncio.Lock()
+
+    async def query(self, sql: str, *parameters: Any) -> list[Any]:
+        """Ask.
+
+        Raises:
+            psycopg.OperationalError: the database is away.
+        """
+        async with self._turn:
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True
+                )
+            cursor = await self._connection.execute(sql, parameters)
+            return await cursor.fetchall()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def over_limit(self, limit: int) -> list[Any]:
+        return await self.query(LIVE_PER_SLOT, limit)
+
+    async def by_digest(self) -> dict[str, Row]:
+        rows = await self.query(ROW)
+        return {row[3]: Row(row[0], row[1], row[2]) for row in rows if row[3]}
+
+    async def of_session(self, session_id: str) -> Row | None:
+        rows = await self.query(ROW + "WHERE id = %s", session_id)
+        return Row(*rows[0][:3]) if rows else None
+
+    async def of_cookie(self, cookie: str) -> Row | None:
+        rows = await self.query(ROW + "WHERE key_digest = %s", digest(cookie))
+        return Row(*rows[0][:3]) if rows else None
+
+    async def patient(self, question: Any, *parameters: Any) -> Any:
+        """Ask until there is an answer: `await database.patient(database.of_session, id)`."""
+        while True:
+            try:
+                return await question(*parameters)
+            except psycopg.Error:
+                await asyncio.sleep(0.2)
+
+
+@dataclass
+class Journal:
+    """What happened to everybody, and what must not have."""
+
+    began: float = field(default_factory=time.monotonic)
+    logins: int = 0
+    refused: int = 0  # logins that failed while a fault explains it
+    requests: int = 0
+    rotations: int = 0
+    told: int = 0
+    checks: int = 0
+    unsure: int = 0  # answers that a fault explains
+    seconds_to_login: list[float] = field(default_factory=list)
+    seconds_to_tell: list[float] = field(default_factory=list)
+    seconds_until_all_knew: float = 0.0
+    unfinished: int = 0
+    faults: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    def violation(self, text: str) -> None:
+        self.violations.append(f"{time.monotonic() - self.began:6.1f} s: {text}")
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float]:
+    """The median, the 99th percentile and the maximum."""
+    if not values:
+        return {"p50": 0.0, "p99": 0.0, "max": 0.0}
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+    return {"p50": statistics.median(ordered), "p99": p99, "max": ordered[-1]}
+
+
+async def gone(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task, and wait until it is over."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
