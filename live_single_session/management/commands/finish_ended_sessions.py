@@ -1,0 +1,21 @@
+"""``manage.py finish_ended_sessions``: finish what a process that died has left behind."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from live_single_session import registry
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the session engine forget sessions that have ended, where a process died "
+        "before it had done so. May be run at any time, on any number of machines."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        finished = registry.finish()
+        if options["verbosity"] > 0:
+            self.stdout.write(
+                f"Finished {finished} ended session{'' if finished == 1 else 's'}."
+            )
