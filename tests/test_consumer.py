@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.utils.translation import get_language
 
-from live_single_session import farewell, registry
+from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from live_single_session.watch import get_watch
 from tests.asgi import application
@@ -314,19 +313,21 @@ async def test_nobody_is_watched_when_everybody_has_left(hers):
     assert not get_watch()._entries
 
 
-async def test_the_language_is_that_of_the_browser(hers, alice, monkeypatch):
-    languages = []
-
-    def translate(text):
-        languages.append(get_language())
-        return text
-
-    monkeypatch.setattr(farewell, "_", translate)
-    async with hers.socket(headers={"Accept-Language": "de-CH,de;q=0.9"}) as socket:
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        ("de-CH,de;q=0.9", "Sie sind anderswo angemeldet"),
+        ("tlh, en;q=0.5", "You are signed in somewhere else"),
+    ],
+)
+async def test_the_language_is_that_of_the_browser(hers, language, title):
+    headers = {"Accept-Language": language}
+    async with hers.socket(headers=headers) as socket:
         await socket.frame()
-        await registry.aend_all(alice, EndReason.REVOKED)
-        await socket.frame()
-    assert set(languages) == {"de"}
+        await AsyncBrowser().sign_in(headers={"accept-language": "fr"})
+        assert (await socket.frame())["title"] == title
+    async with hers.socket(headers=headers) as socket:
+        assert (await socket.frame())["title"] == title
 
 
 @pytest.mark.parametrize(
