@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
@@ -24,6 +28,10 @@ from live_single_session.websocket import (
 # What a client, which has nothing to say, may send before it is cut off.
 MOST_FRAMES = 16
 MOST_CHARACTERS = 4096
+# Of one session in this process. A browser needs one, or one for each tab.
+MOST_SOCKETS = 100
+
+_sockets: Counter[UUID] = Counter()
 
 find_standing = database_sync_to_async(standing)
 
@@ -46,9 +54,25 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
         if found.farewell is not None:
             await _say_farewell(scope, send, found.farewell, signed_in=found.signed_in)
         elif found.session_id is not None:
-            await _watch(scope, receive, send, found)
+            with _counted(found.session_id) as is_one_too_many:
+                if is_one_too_many:
+                    await close(send, CLOSE_TALKATIVE)
+                else:
+                    await _watch(scope, receive, send, found)
         else:
             await close(send, CLOSE_NOT_SIGNED_IN)
+
+
+@contextmanager
+def _counted(session_id: UUID) -> Iterator[bool]:
+    """Count a socket of a session while it is open; yield whether there are too many."""
+    _sockets[session_id] += 1
+    try:
+        yield _sockets[session_id] > MOST_SOCKETS
+    finally:
+        _sockets[session_id] -= 1
+        if not _sockets[session_id]:
+            del _sockets[session_id]
 
 
 async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing) -> None:

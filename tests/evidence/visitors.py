@@ -67,8 +67,10 @@ class Tab:
             except ConnectionClosed:
                 code = socket.close_code or 1006
         self.codes.append(code)
-        if code in (4001, 4003) and self.told is None:
-            self._believe({"reason": f"code {code}"})
+        if code == 4003 and self.told is None:
+            await self._ask()  # its key may have been rotated beside the handshake
+        elif code == 4001 and self.told is None:
+            self._believe({"reason": "closed without a word"})
 
     def _hear(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "session.ready":
