@@ -139,7 +139,10 @@ def of_login(request: HttpRequest, refused: registry.LoginRefused, goals: Goals)
 def of_session(session: SessionBase) -> Pending | None:
     """Return the pending login of a browser's session, which may be over; None: none."""
     packed = session.get(KEY)
-    return None if packed is None else Pending(**packed)
+    try:
+        return None if packed is None else Pending(**packed)
+    except TypeError:  # another version of this package has packed it, a minute ago
+        return None
 
 
 def drop(session: SessionBase) -> None:

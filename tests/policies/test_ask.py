@@ -233,6 +233,18 @@ def test_a_backend_that_was_removed_meanwhile(laptop, phone, settings):
     assert phone.user() is None
 
 
+def test_a_deployment_meanwhile(laptop, phone):
+    """What an older or newer version has left in the session breaks nothing."""
+    laptop.sign_in()
+    login(phone)
+    session = phone.session
+    session[pending.KEY]["later"] = 1
+    session.save()
+    assert choose(phone).status_code == 302
+    assert phone.user() is None
+    assert choose(phone, headers=API).status_code == 401
+
+
 def test_whoever_signs_in_otherwise_has_nothing_pending(laptop, phone):
     laptop.sign_in()
     login(phone)
