@@ -26,13 +26,14 @@ class Http:
     """`App`'s client, over the wire."""
 
     def __init__(self, site):
-        self.http = httpx.Client(base_url=site.url, timeout=30)
+        self.site = site
 
     def get(self, path, headers):
-        return self.http.get(path, headers=headers)
+        return httpx.get(self.site.url + path, headers=headers, timeout=30)
 
     def post(self, path, data, **options):
-        return self.http.post(path, json=data, headers=options.get("headers"))
+        headers = options.get("headers")
+        return httpx.post(self.site.url + path, json=data, headers=headers, timeout=30)
 
 
 @asynccontextmanager
