@@ -21,7 +21,7 @@ import dj_database_url
 
 BASE_DIR = Path(__file__).resolve().parent
 
-SECRET_KEY = "not-a-secret-in-tests-but-long-enough-for-any-kind-of-signature"
+SECRET_KEY = "not-a-secret-in-tests-but-long-enough-for-every-kind-of-signature"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
