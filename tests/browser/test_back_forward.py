@@ -61,6 +61,22 @@ async def test_a_page_that_holds_the_socket_may_enter_the_cache(visitor):
     await await_until(lambda: len(visitor.front.sockets) == 1, "one socket")
 
 
+async def test_a_page_in_the_cache_holds_neither_the_socket_nor_the_lock(
+    visitor, sign_in_elsewhere
+):
+    page = await visitor.open()
+    tab = await visitor.open()
+
+    await page.goto(visitor.front.url + "/whoami/")
+
+    await await_until(lambda: visitor.front.handshakes == 2, "the other tab to take over")
+    await await_until(lambda: len(visitor.front.sockets) == 1, "one socket")
+    await sign_in_elsewhere()
+    await is_told(tab)
+    await _go_back(page)
+    await is_told(page)
+
+
 async def test_inv4_a_page_restored_after_its_end_is_never_seen_without_the_dialog(
     visitor, sign_in_elsewhere
 ):

@@ -128,12 +128,15 @@ async def test_an_enter_that_was_meant_for_the_page_does_not_leave_it(
     await page.wait_for_url("**/accounts/login/**")
 
 
+@pytest.mark.parametrize("attribute", ["closedby", "of-no-use"])
 async def test_escape_does_not_uncover_a_page_that_is_no_longer_in_use(
-    visitor, sign_in_elsewhere
+    visitor, sign_in_elsewhere, attribute
 ):
+    """Also where the browser doesn't know `closedby`."""
     page = await visitor.open()
     await sign_in_elsewhere()
     await is_told(page)
+    await dialog(page).evaluate("(node, name) => node.removeAttribute(name)", attribute)
 
     for _ in range(4):  # browsers let the second one through
         await page.keyboard.press("Escape")
