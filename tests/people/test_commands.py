@@ -1,5 +1,6 @@
 """The commands: whom they end, what they ask, what they print, and how they exit."""
 
+import asyncio
 import io
 import json
 from datetime import timedelta
@@ -230,6 +231,30 @@ def test_inv7_no_list_holds_a_session_key(everybody):
         assert row.session_key
         assert row.session_key not in listed
         assert row.key_digest not in listed
+
+
+class SilentLayer:
+    """A channel layer that takes everything and never answers."""
+
+    asked = 0
+
+    async def group_send(self, group, message):
+        self.asked += 1
+        await asyncio.Event().wait()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inv5_a_silent_channel_layer_is_waited_for_once_and_not_for_each_user(
+    everybody, settings, monkeypatch, caplog
+):
+    settings.LIVE_SINGLE_SESSION = {"PUSH_TIMEOUT_SECONDS": 0.05}
+    layer = SilentLayer()
+    monkeypatch.setattr("live_single_session.push.get_channel_layer", lambda: layer)
+
+    run("end_sessions", "--all", "--no-input")
+
+    assert live() == []
+    assert len([r for r in caplog.records if "channel layer failed" in r.message]) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,8 +8,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError
 from django.db.models import Count
+from django.http import HttpRequest
 
 from live_single_session import registry
+from live_single_session.context import serving
 from live_single_session.management.progress import progress
 from live_single_session.models import EndReason, UserSession, UserSessionQuerySet
 
@@ -67,7 +69,11 @@ class Command(BaseCommand):
             return
         if options["interactive"]:
             self._ask(sessions)
-        with progress(sessions, self.stderr, "Sessions ended") as advance:
+        # As in a request: a channel layer that keeps silent is waited for only once.
+        with (
+            serving(HttpRequest()),
+            progress(sessions, self.stderr, "Sessions ended") as advance,
+        ):
             ended = registry.end_many(rows, EndReason.REVOKED_BY_STAFF, advance)
         self.stdout.write(self.style.SUCCESS(f"Sessions ended: {ended}."))
 
