@@ -1,0 +1,1 @@
+"""The test site with other people's packages in it, one settings module for each."""

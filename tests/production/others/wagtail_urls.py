@@ -1,0 +1,5 @@
+from django.urls import include, path
+
+from tests.urls import urlpatterns as own
+
+urlpatterns = [path("cms/", include("wagtail.admin.urls")), *own]
