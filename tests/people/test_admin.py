@@ -3,16 +3,15 @@
 import re
 
 import pytest
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.test import RequestFactory
 
 from live_single_session import registry
-from live_single_session.admin import SignOutEverywhereMixin, sign_out_everywhere
+from live_single_session.admin import sign_out_everywhere
 from live_single_session.models import EndReason, UserSession
 from tests.browsers import FIREFOX, Browser
+from tests.people.admin_site import site
 from tests.site.people import PASSWORD
 
 SESSIONS = "/admin/live_single_session/usersession/"
@@ -21,17 +20,9 @@ USERS = "/admin/auth/user/"
 pytestmark = pytest.mark.django_db
 
 
-class UserAdminOfTheSite(SignOutEverywhereMixin, UserAdmin):
-    """What the documentation tells a site to write."""
-
-
 @pytest.fixture(autouse=True)
-def _user_admin():
-    admin.site.unregister(User)
-    admin.site.register(User, UserAdminOfTheSite)
-    yield
-    admin.site.unregister(User)
-    admin.site.register(User, UserAdmin)
+def _user_admin(settings):
+    settings.ROOT_URLCONF = "tests.people.admin_site"
 
 
 @pytest.fixture
@@ -185,7 +176,7 @@ def test_the_bare_action_asks_for_the_permission_too(desk, clerk, alice):
     request.user = User.objects.get(pk=clerk.pk)
 
     with pytest.raises(PermissionDenied):
-        sign_out_everywhere(admin.site._registry[User], request, User.objects.all())
+        sign_out_everywhere(site._registry[User], request, User.objects.all())
 
     assert _live("alice") == 1
 
