@@ -17,6 +17,12 @@ class Socket:
 
     session: str | None
     silent: bool = False  # what the site sends no longer arrives
+    said: bytes = b""  # what the site has sent
+
+    @property
+    def ready(self) -> bool:
+        """Whether the site has sent a frame: before that the page is still connecting."""
+        return bool(self.said.partition(b"\r\n\r\n")[2])
 
 
 @dataclass
@@ -46,8 +52,8 @@ class Front:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def of(self, session: str) -> list[Socket]:
-        """The open sockets of the pages of one session."""
-        return [socket for socket in self.sockets if socket.session == session]
+        """The sockets of the pages of one session, if they are ready."""
+        return [s for s in self.sockets if s.session == session and s.ready]
 
     def checks(self) -> int:
         """How often a page has asked over HTTP."""
@@ -156,6 +162,7 @@ async def _close(writer) -> None:
 
 async def _pipe(source, target, socket: Socket) -> None:
     while data := await source.read(CHUNK):
+        socket.said += data
         if not socket.silent:
             target.write(data)
             await target.drain()

@@ -453,7 +453,7 @@
       background: var(--a); color: var(--live-single-session-accent-text, var(--on));
     }
     a + a {
-      width: fit-content; margin: 1em auto 0; padding: .25em .5em; font-size: .875em;
+      width: fit-content; margin: 1em auto -.5em; padding: .25em .5em; font-size: .875em;
       font-weight: 400; text-decoration: underline; background: none; color: inherit;
     }
     a:hover { filter: brightness(1.1) }
