@@ -9,8 +9,6 @@ from django.http import StreamingHttpResponse
 
 from live_single_session.watch import watching
 
-_NOTHING = object()
-
 
 def end_with_session(
     response: StreamingHttpResponse, session_id: UUID, user_pk: object
@@ -40,11 +38,11 @@ async def _until_ended(
                 if not step.done():  # the session has ended, or the client has left
                     step.cancel()
                     await asyncio.wait({step})
-            chunk = _NOTHING if step.cancelled() else step.result()
-            if chunk is _NOTHING:
+            chunk = None if step.cancelled() else step.result()
+            if chunk is None:
                 return
             yield chunk
 
 
-async def _next(iterator: AsyncIterator[bytes]) -> Any:
-    return await anext(iterator, _NOTHING)
+async def _next(iterator: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(iterator, None)

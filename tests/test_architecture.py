@@ -38,7 +38,8 @@ def imports(path):
 def rooms_of(room):
     """The modules of the package that one of them imports."""
     names = {name.removeprefix(f"{PACKAGE}.") for name in imports(PATHS[room])}
-    return names & PATHS.keys() - {room}
+    # A module that imports its neighbours names the package that they are both in.
+    return names & PATHS.keys() - {room, room.rpartition(".")[0]}
 
 
 def reached_from(room):

@@ -19,6 +19,7 @@ from live_single_session import engine as session_engine
 from live_single_session import middleware, registry
 from live_single_session.backends.fence import MarkedFence, mark_of
 from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.registry import announcements, ending, limits, logins, table
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.engines import ENGINES, KEYED
 from tests.ended.threads import Hook, held, in_threads
@@ -220,8 +221,8 @@ def unlocked(user_pks):
 def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
     """The first has looked who is there, and not yet said that it is; the second comes."""
     if not protected:
-        monkeypatch.setattr(registry, "_locked", unlocked)
-    looked = Hook(monkeypatch, registry, "_lock_rows", after=True)
+        monkeypatch.setattr(table, "locked", unlocked)
+    looked = Hook(monkeypatch, logins, "_lock_rows", after=True)
     coming = Hook(monkeypatch, auth, "authenticate", is_second)
     coming.open()
     with in_threads(2) as submit:
@@ -251,8 +252,8 @@ def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, 
     first.sign_in()
     answering = Hook(
         monkeypatch,
-        registry,
-        "_announce_start",
+        announcements,
+        "announce_start",
         lambda row, request: is_second(request),
     )
     with in_threads() as submit:
@@ -315,7 +316,7 @@ def test_inv2_two_rotations_at_once(
     """Whichever cookie the browser is left with works, until the session ends."""
     switch_engine(engine_name)
     if not protected:
-        monkeypatch.setattr(registry, "_is_held", lambda row, now: False)
+        monkeypatch.setattr(ending, "is_held", lambda row, now: False)
     other_gate = Gate(gate.directory, "other")
     left.twin = twin
     left.sign_in()
@@ -379,7 +380,7 @@ def test_inv2_slow_request_beside_a_logout(engine, twin, gate):
 
 def test_inv2_login_beside_a_logout(engine, left, right, monkeypatch):
     left.sign_in()
-    leaving = Hook(monkeypatch, registry, "_end_where")
+    leaving = Hook(monkeypatch, ending, "end_where")
     with in_threads() as submit:
         answer = submit(left.sign_out)
         leaving.wait_for_arrival()
@@ -395,7 +396,7 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(engine, left, mo
     """What has ended is not taken up again, not even by a login that had the key."""
     left.sign_in()
     tab = tab_of(left)
-    signing_in = Hook(monkeypatch, registry, "_terms_for")
+    signing_in = Hook(monkeypatch, limits, "terms_for")
     with in_threads() as submit:
         answer = submit(tab.post, "/api/login/", credentials("alice"))
         signing_in.wait_for_arrival()
@@ -445,9 +446,9 @@ def test_inv6_parallel_first_requests_make_one_row(
     forget_registry(left)
     tab = tab_of(left)
     if not protected:
-        monkeypatch.setattr(registry, "_locked", unlocked)
-    looked = Hook(monkeypatch, registry, "_lock_rows", after=True)
-    coming = Hook(monkeypatch, registry, "_terms_for", after=True)
+        monkeypatch.setattr(table, "locked", unlocked)
+    looked = Hook(monkeypatch, logins, "_lock_rows", after=True)
+    coming = Hook(monkeypatch, limits, "terms_for", after=True)
     with in_threads(2) as submit:
         first = submit(left.get, "/private/")
         coming.wait_for_arrival()
@@ -560,7 +561,7 @@ def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
 ):
     """It has committed; before it answers, another one ends it."""
     answering = Hook(
-        monkeypatch, registry, "_announce_start", lambda row, request: is_second(request)
+        monkeypatch, announcements, "announce_start", lambda row, request: is_second(request)
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from live_single_session import engine as session_engine
 from live_single_session import registry
 from live_single_session.models import UserSession
+from live_single_session.registry import announcements
 from tests.ended.browser import Browser
 from tests.ended.engines import ENGINES
 from tests.site.people import PASSWORD, credentials, sign_up
@@ -160,7 +161,7 @@ class Sessions(RuleBasedStateMachine):
             return
         with self.monkeypatch.context() as patch:
             patch.setattr(session_engine, "forget", die)
-            patch.setattr(registry, "_announce_start", die)
+            patch.setattr(announcements, "announce_start", die)
             with pytest.raises(Died):
                 Browser().sign_in(user)
         self.model.sign_in(user)

@@ -6,18 +6,22 @@ from typing import Any
 import pytest
 from autobahn.exception import Disconnected
 
-from live_single_session import registry
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
+from live_single_session.registry import announcements, ending
 from tests.asgi import application
 from tests.browsers import AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("hook", ["_announce_start", "_announce_end", "finish"])
+@pytest.mark.parametrize(
+    ("room", "hook"),
+    [(announcements, "announce_start"), (announcements, "announce_end"), (ending, "finish")],
+)
 def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     alice: Any,
+    room: Any,
     hook: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -31,7 +35,7 @@ def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     def fail(*args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(registry, hook, fail)
+    monkeypatch.setattr(room, hook, fail)
     browser = Browser()
     with caplog.at_level(logging.ERROR):
         browser.sign_in()

@@ -1,0 +1,184 @@
+"""What is done to the sessions of many users, in batches: for commands and the admin."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from live_single_session import engine, policy
+from live_single_session.conf import conf
+from live_single_session.models import (
+    EndReason,
+    UserSession,
+    UserSessionQuerySet,
+)
+from live_single_session.registry import ending, limits, room, table
+
+
+def end_many(
+    rows: UserSessionQuerySet, reason: str, progress: Callable[[int], None] | None = None
+) -> int:
+    """End sessions of many users, in batches: each takes the same few queries, and commits.
+
+    Args:
+        rows: which ones; those that have ended already are left alone.
+        reason: an ``EndReason``.
+        progress: called after each batch with the number of sessions that were looked at.
+
+    Returns:
+        how many this call ended.
+    """
+    ended = 0
+    for batch in table.batches(rows.live()):
+        users = {user_pk for _, user_pk in batch}
+        match = Q(pk__in=[pk for pk, _ in batch])
+        with suppress(get_user_model().DoesNotExist), table.locked(users) as now:
+            found = list(table.for_update(table.rows().live().filter(match)))
+            ending.end_rows(found, reason, now)
+            ended += len(found)
+        if progress is not None:
+            progress(len(batch))
+    return ended
+
+
+def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
+    """End sessions that have expired on their own, and that nobody has noticed yet.
+
+    What the registry knows of the expiry may be old, so the engine is asked.
+
+    Returns:
+        how many this call ended.
+    """
+    ended = 0
+    for batch in table.batches(rows.live().filter(expires_at__lte=Now())):
+        due = table.rows().filter(pk__in=[pk for pk, _ in batch])
+        keys = dict(due.values_list("pk", "session_key"))
+        held = engine.held_among({key for key in keys.values() if key}, table.database())
+        gone = [pk for pk, key in keys.items() if key not in held]
+        if gone:
+            ended += end_many(table.rows().filter(pk__in=gone), EndReason.EXPIRED)
+        if progress is not None:
+            progress(len(batch))
+    return ended
+
+
+def ended_before(days: int) -> UserSessionQuerySet:
+    """Return the sessions that ended more than so many days ago."""
+    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
+    return table.rows().filter(ended_at__lt=before)
+
+
+def prunable(days: int) -> UserSessionQuerySet:
+    """Return the sessions that ended that long ago and that the engine has forgotten."""
+    return ended_before(days).filter(session_key="")
+
+
+def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
+    """Delete what ``prunable()`` returns, in batches.
+
+    Ended rows are final: nobody else writes to them, and no lock is needed.
+
+    Returns:
+        how many rows were deleted.
+    """
+    pruned = 0
+    for batch in table.batches(prunable(days)):
+        ids = [pk for pk, _ in batch]
+        _, deleted = table.rows().filter(pk__in=ids).delete()
+        pruned += deleted.get(UserSession._meta.label, 0)
+        if progress is not None:
+            progress(len(ids))
+    return pruned
+
+
+def over_limit(user: Any) -> list[UserSession]:
+    """Return those of a user's live sessions that are too many now, oldest first.
+
+    Raises:
+        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+    """
+    rows = list(table.rows().of(user).live())
+    return [row for crowd in _crowds(user, rows, timezone.now()) for row in crowd.over]
+
+
+def enforce(user: Any) -> list[UserSession]:
+    """End those of a user's live sessions that are too many now, after a change of limit.
+
+    Returns:
+        the sessions that this call ended for it, oldest first.
+
+    Raises:
+        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+    """
+    ended = []
+    try:
+        with table.locked({user.pk}) as now:
+            rows = list(table.for_update(table.rows().of(user).live()))
+            for crowd in _crowds(user, rows, now):
+                ending.end_rows(crowd.forgotten, EndReason.EXPIRED, now)
+                ending.end_rows(crowd.over, EndReason.SUPERSEDED, now, replaced_by=crowd.newest)
+                ended += crowd.over
+    except get_user_model().DoesNotExist:
+        return []
+    return ended
+
+
+def crowded_users() -> Iterator[list[Any]]:
+    """Yield the users who may have too many live sessions, a batch at a time."""
+    users = get_user_model()._base_manager.using(table.database())
+    crowds, last = _crowded().order_by("user_id"), Q()
+    while True:
+        pks = crowds.filter(last).values_list("user_id", flat=True).distinct()[: table.CHUNK]
+        batch = list(pks)
+        if not batch:
+            return
+        found = users.in_bulk(batch)
+        yield [found[pk] for pk in batch if pk in found]
+        last = Q(user_id__gt=batch[-1])
+
+
+def count_crowded_users() -> int:
+    """Return how many users ``crowded_users()`` goes through."""
+    number: int = _crowded().values("user_id").distinct().count()
+    return number
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A user's live sessions in one slot, where they are too many, or were."""
+
+    forgotten: list[UserSession]
+    over: list[UserSession]
+    newest: UserSession | None
+
+
+def _crowds(user: Any, rows: Iterable[UserSession], now: datetime) -> Iterator[Crowd]:
+    """Look at a user's live sessions slot by slot, as no login's limit covers them all."""
+    limit = limits.limit_for(user, None)
+    slots: dict[str, list[UserSession]] = {}
+    for row in rows:
+        slots.setdefault(row.slot, []).append(row)
+    for slot in sorted(slots.keys() - {limits.EXEMPT_SLOT}):
+        terms = limits.Terms(slot, limit, policy.END_OLDEST, limits.by_use())
+        if terms.limit is None or not terms.over_limit(slots[slot], places=0):
+            continue
+        ordered = terms.oldest_first(slots[slot])
+        held, forgotten = room.told_apart(ordered, terms.limit, now)
+        newest = held[0] if held else None
+        yield Crowd(forgotten, terms.over_limit(held, places=0), newest)
+
+
+def _crowded() -> Any:
+    """Return where there may be too many live sessions: counted by the database."""
+    limit = conf.LIMIT
+    if limit is None:
+        return table.rows().none().values("user_id")
+    least = limit if isinstance(limit, int) else 1
+    crowds = table.rows().live().exclude(slot=limits.EXEMPT_SLOT).values("user_id", "slot")
+    return crowds.annotate(number=Count("pk")).filter(number__gt=least)
