@@ -25,7 +25,16 @@ from tests.evidence.crowd import gather, name_of
 from tests.evidence.http import HttpClient
 from tests.evidence.proxy import Proxy
 from tests.evidence.visitors import Visitor
-from tests.evidence.witness import Database, Journal, digest, gone, quantiles
+from tests.evidence.witness import (
+    Database,
+    Journal,
+    Row,
+    digest,
+    gone,
+    id_in,
+    is_signed,
+    quantiles,
+)
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.postgres import PostgresServer
@@ -364,6 +373,8 @@ class Person:
             return
         database = self.world.database
         row = await database.patient(database.of_session, tab.session)
+        if self.world.plan.engine == "cache" and self.world.hits.get("redis"):
+            return  # the same
         if row is None or row.live:
             what = f"{path} answered {answer.status} {answer.body[:90]!r} to {visitor.user}"
             self.journal.violation(
@@ -380,6 +391,8 @@ class Person:
         self.journal.told += 1
         row = await self.world.database.patient(self.world.database.of_session, tab.session)
         reason = tab.told["reason"]
+        if self.world.plan.engine == "cache" and reason in ("not_signed_in", "expired"):
+            return  # its cache was flushed, or is away
         if row is None or row.live or row.reason != reason:
             self.journal.violation(f"a tab of {self.visitor.user} was told {reason} of {row}")
 
@@ -455,7 +468,7 @@ async def settle(world: World, people: list[Person]) -> None:
         return found
 
     while True:
-        known = {str(row.id): row for row in (await world.database.by_digest()).values()}
+        known = {str(row.id): row for row, _ in await world.database.rows()}
         rows.clear()
         rows.update(known)
         left = ignorant()
@@ -472,7 +485,9 @@ async def settle(world: World, people: list[Person]) -> None:
 
 async def check_cookies(world: World, people: list[Person]) -> None:
     """Try the cookies that there were, at each node: the last ones, and many of the others."""
-    known = await world.database.by_digest()
+    known: dict[str | None, Row] = {}
+    for row, key_digest in await world.database.rows():
+        known |= {str(row.id): row, key_digest: row}
     last = {person.visitor.cookie for person in people if person.visitor.cookie}
     earlier = list({cookie for person in people for cookie in person.cookies} - last)
     random.shuffle(earlier)
@@ -484,7 +499,7 @@ async def check_cookies(world: World, people: list[Person]) -> None:
             answer = await client.get(port, "/async/whoami/")
         client.close()
         user = answer.json()["user"] if answer.status == 200 else answer.status
-        row = known.get(digest(cookie))
+        row = known.get(id_in(cookie) if is_signed(cookie) else digest(cookie))
         live = row is not None and row.live
         if user is not None and not live:
             world.journal.violation(f"at the end {row} still opens a page: {user}")

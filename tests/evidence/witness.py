@@ -11,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 
+SESSION_ID_KEY = "_live_single_session"
 LIVE_PER_SLOT = """
     SELECT user_id, slot, count(*) FROM live_single_session_usersession
     WHERE ended_at IS NULL GROUP BY user_id, slot HAVING count(*) > %s
@@ -23,6 +25,16 @@ ROW = """
 
 def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def is_signed(cookie: str) -> bool:
+    """Whether this is a cookie of the engine that keeps the session in the cookie itself."""
+    return cookie.count(":") == 2
+
+
+def id_in(cookie: str) -> str:
+    """The id that such a cookie carries."""
+    return str(SessionStore(cookie).load()[SESSION_ID_KEY])
 
 
 @dataclass(frozen=True)
@@ -61,15 +73,17 @@ class Database:
     async def over_limit(self, limit: int) -> list[Any]:
         return await self.query(LIVE_PER_SLOT, limit)
 
-    async def by_digest(self) -> dict[str, Row]:
-        rows = await self.query(ROW)
-        return {row[3]: Row(row[0], row[1], row[2]) for row in rows if row[3]}
+    async def rows(self) -> list[tuple[Row, str | None]]:
+        """All sessions, and the digests of their keys."""
+        return [(Row(*row[:3]), row[3]) for row in await self.query(ROW)]
 
     async def of_session(self, session_id: str) -> Row | None:
         rows = await self.query(ROW + "WHERE id = %s", session_id)
         return Row(*rows[0][:3]) if rows else None
 
     async def of_cookie(self, cookie: str) -> Row | None:
+        if is_signed(cookie):
+            return await self.of_session(id_in(cookie))
         rows = await self.query(ROW + "WHERE key_digest = %s", digest(cookie))
         return Row(*rows[0][:3]) if rows else None
 

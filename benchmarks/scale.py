@@ -1,0 +1,80 @@
+"""What a site of some size needs: ``python -m benchmarks.scale``, as in docs/scale.md.
+
+Arithmetic on the figures below, and one simulation: how evenly the names of the users'
+groups, which are digests, fall on nodes and Redis servers.
+"""
+
+import argparse
+import math
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from live_single_session.push import group_of  # noqa: E402 - it needs the apps
+from live_single_session.registry import CHUNK  # noqa: E402
+
+SIZES = [1_000, 100_000, 1_000_000, 10_000_000, 100_000_000]  # users
+
+# Measured: an idle websocket in daphne with Channels, at 1,000 and at 3,000 of them.
+KIB_PER_SOCKET = 39
+# Assumed, and meant to be changed to what a site sees.
+ONLINE = 0.05  # of the users have a tab open at the busiest hour
+SIGN_INS_PER_DAY = 0.5  # of a user
+BUSIEST_HOUR = 0.12  # of the sign-ins of a day
+SOCKETS_PER_NODE = 10_000  # processes of daphne on one machine share them
+COMMANDS_PER_REDIS = 50_000  # in a second
+BYTES_PER_ROW = 600  # of the registry, indexes included
+RECHECK_SECONDS = 30
+KEEP_ENDED_DAYS = 90
+
+
+def needs(users: int) -> dict[str, str]:
+    sockets = users * ONLINE
+    sign_ins = users * SIGN_INS_PER_DAY * BUSIEST_HOUR / 3600
+    rows = users * (1 + SIGN_INS_PER_DAY * KEEP_ENDED_DAYS)
+    # Each re-check leaves and joins each group; each sign-in is one message.
+    commands = sign_ins + 2 * sockets / RECHECK_SECONDS
+    nodes = math.ceil(sockets / SOCKETS_PER_NODE)
+    return {
+        "users": f"{users:,}",
+        "open sockets": f"{sockets:,.0f}",
+        "nodes": f"{nodes:,}",
+        "memory of the sockets": f"{sockets * KIB_PER_SOCKET / 2**20:,.1f} GiB",
+        "sign-ins/s": f"{sign_ins:,.1f}",
+        "groups joined again/s": f"{sockets / RECHECK_SECONDS:,.0f}",
+        "commands to Redis/s": f"{commands:,.0f}",
+        "Redis servers": f"{math.ceil(commands / COMMANDS_PER_REDIS):,}",
+        "re-check, queries/s": f"{sockets / CHUNK / RECHECK_SECONDS:,.1f}",
+        "rows": f"{rows:,.0f}",
+        "registry": f"{rows * BYTES_PER_ROW / 2**30:,.1f} GiB",
+    }
+
+
+def busiest(places: int, users: Iterable[int]) -> float:
+    """Return how much more than its share the fullest of some places gets."""
+    names = [group_of(user, "default") for user in users]
+    full = Counter(int(name.rpartition(".")[2][:8], 16) % places for name in names)
+    return max(full.values()) * places / len(names) - 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, nargs="*", default=SIZES)
+    columns = [needs(users) for users in parser.parse_args().users]
+    for name in columns[0]:
+        print(f"| {name} | " + " | ".join(column[name] for column in columns) + " |")
+
+    sample = random.Random(1).sample(range(100_000_000), 100_000)
+    print("\nUsers of 100,000 online on the fullest place, above its share:")
+    for places in (2, 8, 32, 128):
+        print(f"| {places} | {busiest(places, sample):.1%} |")
+
+
+if __name__ == "__main__":
+    main()
