@@ -1,14 +1,16 @@
-# make demo, make test, make lint: each from a fresh clone, with only Python and make.
+# make demo, make test, make lint and so on: each from a fresh clone, with only Python and make.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint docs build clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
 	@echo "make lint            ruff and mypy"
+	@echo "make docs            the documentation, in site/ (warnings are errors)"
+	@echo "make build           wheel and sdist, in dist/, checked"
 	@echo "make clean           remove the environment"
 
 demo: .venv/.installed-demo
@@ -22,6 +24,14 @@ lint: .venv/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+build: .venv/.installed-release
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf .venv
