@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint docs build clean
+.PHONY: help demo test lint docs build versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint            ruff and mypy"
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
+	@echo "make versions        the fast tests on the newest Python and Django (see noxfile.py)"
 	@echo "make clean           remove the environment"
 
 demo: .venv/.installed-demo
@@ -32,6 +33,9 @@ build: .venv/.installed-release
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
+
+versions: .venv/.installed-versions
+	$(BIN)/python -m nox --session "tests(python='3.13', django='6.1')"
 
 clean:
 	rm -rf .venv
