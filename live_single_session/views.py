@@ -47,12 +47,12 @@ View = Callable[..., HttpResponse]
 @require_safe
 def status(request: HttpRequest) -> JsonResponse:
     """Say over HTTP what the websocket would say, where websockets are blocked."""
-    found = standing(
-        request.session,
-        request.user,
-        request.COOKIES.get(settings.SESSION_COOKIE_NAME),
-        request.GET.get("session"),
-    )
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    found = standing(request.session, request.user, cookie, request.GET.get("session"))
+    if not request.user.is_authenticated:
+        # Django would remove the dead cookie; but a script asks here, whose answer may
+        # come late, when somebody has signed in again in another tab.
+        request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
     if found.farewell is not None:
         frame = found.farewell.frame(signed_in=found.signed_in)
         body = {**frame, **ended_body(found.farewell)}

@@ -138,3 +138,12 @@ async def test_it_works_under_asgi(alice):
     session = (await browser.get(STATUS)).json()["session"]
     await AsyncBrowser().sign_in()
     assert (await browser.get(STATUS)).json()["session"] == session
+
+
+def test_inv6_a_late_answer_signs_nobody_out(tab, alice):
+    """Its cookie would replace that of whoever has signed in meanwhile in another tab."""
+    session = session_of(alice)
+    Browser().sign_in()
+    answer = ask(tab, session)
+    assert answer.json()["code"] == "session_ended"
+    assert not answer.cookies
