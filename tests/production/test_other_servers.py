@@ -1,10 +1,14 @@
 """What is promised holds behind every server, not only behind daphne."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 
 import pytest
+from playwright.async_api import BrowserContext, expect
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.people import Person, close_code, hear, people
@@ -12,6 +16,7 @@ from tests.production.servers import Granian, Gunicorn, Hypercorn, Uvicorn
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import await_until
 from tests.site.people import credentials
 
 PATIENCE = 30  # seconds; a test that gets there has failed
@@ -86,6 +91,27 @@ async def test_everything_of_an_ended_session_stops(site: Daphne) -> None:
         assert (await hear(bobs_tab))["by"] is not None  # the first that he hears
 
 
+async def test_tab_in_a_browser_is_told(
+    site: Daphne, new_browser_context: Callable[..., Awaitable[BrowserContext]]
+) -> None:
+    old, new = await new_browser_context(), await new_browser_context()
+    await _sign_in_with(old, site)
+    page = await old.new_page()
+    heard: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", heard.append))
+    await page.goto(f"{site.url}/private/")
+    await await_until(lambda: heard, "a socket that is ready")
+
+    await _sign_in_with(new, site)
+
+    await expect(page.get_by_role("alertdialog")).to_be_visible(timeout=PATIENCE * 1000)
+
+
+async def _sign_in_with(browser: BrowserContext, site: Daphne) -> None:
+    data = json.dumps(credentials("alice"))
+    assert (await browser.request.post(f"{site.url}/api/login/", data=data)).ok
+
+
 async def test_dead_cookie_is_told_by_a_code_that_browsers_see(site: Daphne) -> None:
     """4001 and 4003 come after the socket was accepted, or they would be 1006."""
     async with (
@@ -108,10 +134,11 @@ async def test_server_that_is_stopped_does_not_wait_for_tabs(site: Daphne) -> No
     async with asyncio.timeout(PATIENCE), people(site, "alice") as (alice,):
         await alice.sign_in()
         async with alice.tab() as tab:
-            await asyncio.to_thread(site.stop)
+            os.kill(site.pid, signal.SIGTERM)
             with pytest.raises(ConnectionClosed):
                 await tab.recv()
             assert tab.close_code not in (4001, 4003)
+            await await_until(lambda: not site.is_running, "the server to stop", seconds=15)
 
 
 async def test_wsgi_for_requests_and_daphne_for_websockets(
