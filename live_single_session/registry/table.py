@@ -54,14 +54,9 @@ def rows() -> UserSessionQuerySet:
 
 
 def for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
-    """Read what is committed rather than a snapshot, under stricter isolation as well.
-
-    Not on MariaDB and MySQL: there, a locking read waits for all the rows that it passes
-    by, those of other users included, and logins deadlock. The user's lock suffices.
-    """
-    connection = connections[database()]
-    features = connection.features
-    if not features.has_select_for_update or connection.vendor == "mysql":
+    """Read what is committed rather than a snapshot, under stricter isolation as well."""
+    features = connections[database()].features
+    if not features.has_select_for_update:
         return rows
     return rows.select_for_update(no_key=features.has_select_for_no_key_update)
 

@@ -53,13 +53,13 @@ def live_sessions(database_url):
     }
     settings = {**connections["default"].settings_dict, **settings, "TEST": {}}
     backend = load_backend(settings["ENGINE"])
-    with closing(backend.DatabaseWrapper(settings, "other")) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT username, key_digest FROM live_single_session_usersession s"
-                " JOIN auth_user u ON u.id = s.user_id WHERE ended_at IS NULL"
-            )
-            return cursor.fetchall()
+    wrapper = backend.DatabaseWrapper(settings, "other")
+    with closing(wrapper) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT username, key_digest FROM live_single_session_usersession s"
+            " JOIN auth_user u ON u.id = s.user_id WHERE ended_at IS NULL"
+        )
+        return cursor.fetchall()
 
 
 def start_two(start_daphne, env):

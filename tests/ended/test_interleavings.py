@@ -321,10 +321,12 @@ def test_inv2_two_rotations_at_once(
     left.twin = twin
     left.sign_in()
     tab = tab_of(left)
-    with held(gate, left, "/ended/rotate-later/") as first:
-        with held(other_gate, tab, "/ended/rotate-later/?gate=other") as second:
-            gate.open()
-            first.result()
+    with (
+        held(gate, left, "/ended/rotate-later/") as first,
+        held(other_gate, tab, "/ended/rotate-later/?gate=other") as second,
+    ):
+        gate.open()
+        first.result()
     assert first.result().status_code == second.result().status_code == 200
     assert left.who() == tab.who() == "alice"
     if protected:
@@ -518,9 +520,11 @@ def test_inv6_adoption_beside_a_rotation(engine_name, switch_engine, left, right
     forget_registry(left)
     tab = tab_of(left)
     other_gate = Gate(gate.directory, "other")
-    with held(other_gate, tab, "/slow/?gate=other"):
-        with held(gate, left, "/ended/rotate-slowly/"):
-            other_gate.open()
+    with (
+        held(other_gate, tab, "/slow/?gate=other"),
+        held(gate, left, "/ended/rotate-slowly/"),
+    ):
+        other_gate.open()
     assert left.who() == "alice"
     assert len(live()) == 1
     right.sign_in()

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from live_single_session import registry
 from tests.site import views
 from tests.site.gate import Gate
 
@@ -93,7 +94,8 @@ def remember(request):
 @csrf_exempt
 def login_and_undo(request):
     """Signs in, undoes what it wrote, and answers as if nothing had happened."""
-    with transaction.atomic():
+    using = registry.database()
+    with transaction.atomic(using=using):
         views.login(request)
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=using)
     return JsonResponse({"user": auth.get_user(request).get_username() or None})

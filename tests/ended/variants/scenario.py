@@ -1,0 +1,108 @@
+"""What must hold in every shape of the site; run by tests/ended/test_variants.py."""
+
+import os
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from live_single_session import engine as session_engine
+from live_single_session import registry
+from live_single_session.models import SESSION_ID_KEY, UserSession
+from tests.ended.browser import Browser, live, reasons
+from tests.ended.threads import held
+from tests.site.people import sign_up
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+UNFENCED = os.environ["VARIANT"] == "user_sessions_unfenced"
+
+
+@pytest.fixture(autouse=True)
+def _people(db, tmp_path, settings):
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    sign_up()
+
+
+@pytest.fixture
+def browsers(twin):
+    return Browser(twin), Browser(twin)
+
+
+def test_inv1_inv2_newer_login_ends_older_one(browsers):
+    left, right = browsers
+    left.sign_in()
+    cookie = left.cookie
+    right.sign_in()
+    assert left.why_ended() == "superseded"
+    assert right.who() == "alice"
+    left.cookie = cookie
+    assert left.who() is None
+    assert not UserSession.objects.using(registry.database()).unfinished().exists()
+
+
+def test_inv2_slow_request_brings_nothing_back(browsers, gate):
+    left, right = browsers
+    left.sign_in()
+    cookie = left.cookie
+    with held(gate, left, "/slow/") as answer:
+        right.sign_in()
+    assert answer.result().status_code == 200
+    left.cookie = cookie
+    assert left.who() == ("alice" if UNFENCED else None)
+
+
+def test_inv2_login_beside_a_rotation(browsers, gate):
+    left, right = browsers
+    left.sign_in()
+    with held(gate, left, "/ended/rotate-slowly/"):
+        right.sign_in()
+    assert left.who() is None
+    assert right.who() == "alice"
+
+
+def test_inv6_own_session_lives_on(browsers):
+    left, right = browsers
+    left.sign_in()
+    left.sign_in()
+    left.get("/rotate/")
+    left.post("/password/", {"password": "changed"})
+    right.sign_in("bob")
+    assert (left.who(), right.who()) == ("alice", "bob")
+    assert len(live()) == 2
+
+
+def test_users_are_switched_deactivated_and_deleted(browsers):
+    left, right = browsers
+    left.sign_in("alice")
+    left.sign_in("bob")
+    assert left.who() == "bob"
+    assert reasons() == ["user_switched", ""] or sorted(reasons()) == ["", "user_switched"]
+    user = get_user_model().objects.get(username="bob")
+    get_user_model().objects.filter(pk=user.pk).update(is_active=False)
+    assert left.why_ended() == "deactivated"
+    right.sign_in("alice")
+    get_user_model().objects.get(username="alice").delete()
+    assert right.who() is None
+
+
+def test_inv6_session_is_adopted(browsers):
+    left, right = browsers
+    left.sign_in()
+    store = session_engine.store_class()(left.cookie)
+    del store[SESSION_ID_KEY]
+    store.save()
+    UserSession.objects.using(registry.database()).all().delete()
+    assert left.who() == "alice"
+    assert len(live()) == 1
+    right.sign_in()
+    assert left.why_ended() == "superseded"
+
+
+def test_inv3_login_that_is_rolled_back_ends_nothing(browsers):
+    left, right = browsers
+    left.sign_in()
+    credentials = {"username": "alice", "password": "correct horse battery staple"}
+    right.twin = ""
+    right.post("/ended/login-and-undo/", credentials)
+    assert left.who() == "alice"
+    assert right.who() is None
