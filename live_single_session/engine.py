@@ -86,6 +86,24 @@ def save(session: SessionBase) -> bool:
     return True
 
 
+def forget_rows(session_keys: Collection[str], using: str) -> Collection[str]:
+    """Delete sessions in one query, if the engine can, once the transaction is over.
+
+    Nothing is locked by then, so that this may wait for whoever is writing to them.
+
+    Returns:
+        the keys of those that are gone now; none where the engine can't, or fails.
+    """
+    if not session_keys or not shares_transaction(using):
+        return ()
+    try:
+        rows = store_class().get_model_class()._default_manager.using(using)
+        rows.filter(session_key__in=list(session_keys)).delete()
+    except (InterfaceError, OperationalError):
+        return ()  # each is tried by itself, and says so
+    return session_keys
+
+
 def forget(session_key: str) -> None:
     """Delete one session, by the engine's own means."""
     store_class()().delete(session_key)
