@@ -19,7 +19,7 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: .venv/.installed-lint
 	$(BIN)/ruff check .

@@ -204,7 +204,7 @@ def test_a_response_that_failed_is_left_alone(left):
 
 def test_inv4_each_reason_is_told(alice, subtests):
     for reason in EndReason:
-        with subtests.test(reason):
+        with subtests.test(str(reason)):
             browser = Browser()
             browser.sign_in()
             registry.end(UserSession.objects.live().get(), reason)
