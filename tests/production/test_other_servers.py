@@ -98,7 +98,7 @@ async def test_tab_in_a_browser_is_told(
     await _sign_in_with(old, site)
     page = await old.new_page()
     heard: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", heard.append))
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda it: heard.append(it)))
     await page.goto(f"{site.url}/private/")
     await await_until(lambda: heard, "a socket that is ready")
 
