@@ -95,7 +95,7 @@ def _fill(site: Site, have: int, crowd: int) -> None:
 
 async def _measure(sites: dict[str, Site], logins: int) -> dict[str, Any]:
     taken: dict[str, list[float]] = {variant: [] for variant in sites}
-    computed: dict[str, float] = {variant: 0.0 for variant in sites}
+    computed: dict[str, float] = dict.fromkeys(sites, 0.0)
     body = {"username": "user0", "password": PASSWORD}
     for number in range(logins + 3):
         for variant in shuffled(sites):
@@ -112,7 +112,9 @@ async def _measure(sites: dict[str, Site], logins: int) -> dict[str, Any]:
                 computed[variant] += sites[variant].cpu_seconds - before
     queries = {
         variant: site.run(
-            "benchmarks.site.count", "/login/", '{"username": "user0", "password": "%s"}' % PASSWORD
+            "benchmarks.site.count",
+            "/login/",
+            '{"username": "user0", "password": "%s"}' % PASSWORD,
         ).split()[0]
         for variant, site in sites.items()
     }

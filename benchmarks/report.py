@@ -1,0 +1,265 @@
+"""The report of `make bench`: a Markdown table for each question, and a plot."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+NAMES = {
+    "none": "no package",
+    "ours": "**live_single_session**",
+    "preventconcurrent": "django-preventconcurrentlogins",
+    "single_session": "django-single-session",
+    "usersessions": "allauth usersessions, with activity",
+    "bare": "bare Channels consumer",
+}
+
+
+def write(found: dict[str, Any], folder: Path) -> None:
+    lines = [
+        "# Benchmarks",
+        "",
+        "Made by `make bench`. Medians, with the middle half of the values in brackets. All that",
+        "is in one table was measured in the same run, interleaved and in random order; ratios",
+        "are between values of the same round. The load average stands beside each table: above",
+        "the number of cores, something else was running.",
+        "",
+    ]
+    sections = {
+        "http": _http,
+        "login": _login,
+        "push": _push,
+        "sockets": _sockets,
+        "tokens": _tokens,
+        "click": _click,
+    }
+    for part, section in sections.items():
+        if part in found:
+            lines += [*section(found[part]["found"]), _machine(found[part]["machine"]), ""]
+    (folder / "bench.md").write_text("\n".join(lines))
+    _plot(found, folder / "bench.png")
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    return (
+        f"<sub>{machine['date']}; {machine['cores']} cores ({machine['processor']}), "
+        f"{machine['memory GB']} GB, {machine['system']}, Python {machine['python']}, "
+        f"PostgreSQL {machine['postgres']}, Redis {machine['redis-server']}, {packages}; "
+        f"load average at the beginning: {machine['load']}</sub>"
+    )
+
+
+def _table(heads: list[str], rows: Iterable[list[Any]]) -> list[str]:
+    align = ["---", *["---:"] * (len(heads) - 1)]
+    return [_row(heads), _row(align), *map(_row, rows), ""]
+
+
+def _row(cells: list[Any]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _with_spread(value: dict[str, float], digits: int = 1) -> str:
+    return f"{value['median']:.{digits}f} ({value['q1']:.{digits}f}–{value['q3']:.{digits}f})"
+
+
+def _http(found: dict[str, Any]) -> list[str]:
+    lines = ["## A request", ""]
+    for engine, measured in found.items():
+        loads = measured["loads"]
+        for page, variants in measured["pages"].items():
+            lines += [f"`{engine}`, {page} (load {min(loads)} to {max(loads)}):", ""]
+            lines += _table(
+                [
+                    "",
+                    "requests per second",
+                    "ratio",
+                    "CPU ms per request",
+                    "ratio",
+                    "p50 ms",
+                    "p99 ms",
+                    "queries",
+                    "cache round trips",
+                ],
+                (
+                    [
+                        NAMES[variant],
+                        _with_spread(of["per second"], 0),
+                        _with_spread(of["throughput ratio"], 2),
+                        _with_spread(of["cpu ms"], 2),
+                        _with_spread(of["cpu ratio"], 2),
+                        f"{of['p50 ms']['median']:.1f}",
+                        f"{of['p99 ms']['median']:.1f}",
+                        of["queries"],
+                        of["cache round trips"],
+                    ]
+                    for variant, of in variants.items()
+                ),
+            )
+    return lines
+
+
+def _login(found: dict[str, Any]) -> list[str]:
+    lines = ["## A sign-in", ""]
+    for crowd, measured in found.items():
+        lines += [f"With {int(crowd):,} other sessions (load {measured['load']}):", ""]
+        lines += _table(
+            ["", "ms", "ratio", "CPU ms", "queries"],
+            (
+                [
+                    NAMES[variant],
+                    _with_spread(of["ms"]),
+                    _with_spread(of["ratio"], 2),
+                    f"{of['cpu ms']:.1f}",
+                    of["queries"],
+                ]
+                for variant, of in measured["variants"].items()
+            ),
+        )
+    return lines
+
+
+def _push(found: dict[str, Any]) -> list[str]:
+    rows = []
+    for layer, crowds in found.items():
+        for others, measured in crowds.items():
+            bare, ours = measured["variants"]["bare"], measured["variants"]["ours"]
+            rows.append(
+                [
+                    f"{layer}, {int(others):,} others",
+                    _with_spread(bare["ms"]),
+                    _with_spread(ours["ms"]),
+                    _with_spread(ours["ratio"], 2),
+                    _with_spread(ours["added ms"]),
+                    f"{bare['login ms']['median']:.1f} / {ours['login ms']['median']:.1f}",
+                    measured["load"],
+                ]
+            )
+    heads = [
+        "",
+        "bare Channels, ms",
+        "live_single_session, ms",
+        "ratio",
+        "added ms",
+        "until the login is answered, ms",
+        "load",
+    ]
+    return [
+        "## A push: from the login being sent to the frame at the old tab",
+        "",
+        "The bare consumer is sent to from the same signal, but nothing is recorded, and no",
+        "session ends: what is added is the registry's transaction.",
+        "",
+        *_table(heads, rows),
+    ]
+
+
+def _sockets(found: dict[str, Any]) -> list[str]:
+    heads = ["", "KiB", "ratio", "CPU ms to open", "CPU % of a core, all of them idle"]
+    cases = {k: v for k, v in found.items() if isinstance(v, dict)}
+    rows = [
+        [
+            case,
+            f"{of['KiB for each']:.1f}",
+            f"{of['memory ratio']:.2f}" if "memory ratio" in of else "",
+            f"{of['cpu ms to open']:.1f}",
+            f"{of['cpu percent idle']:.2f}",
+        ]
+        for case, of in cases.items()
+    ]
+    idle = f"{found['idle seconds']:g} s idle, load {found['load']}"
+    return [f"## An idle socket, of {found['sockets']:,} ({idle})", "", *_table(heads, rows)]
+
+
+def _tokens(found: dict[str, Any]) -> list[str]:
+    heads = ["", "requests per second", "ratio", "CPU ms per request", "ratio"]
+    rows = [
+        [
+            name,
+            _with_spread(of["per second"], 0),
+            _with_spread(of["throughput ratio"], 2),
+            _with_spread(of["cpu ms"], 2),
+            _with_spread(of["cpu ratio"], 2),
+        ]
+        for name, of in found.items()
+        if isinstance(of, dict)
+    ]
+    return [f"## A request with a token (load {found['load']})", "", *_table(heads, rows)]
+
+
+def _click(found: dict[str, Any]) -> list[str]:
+    return [
+        "## From the click to the dialog, in a real browser",
+        "",
+        f"{_with_spread(found['ms'], 0)} ms in Chromium {found['chromium']}, both on the "
+        f"same machine as the site (load {found['load']}, {found['ms']['n']} times).",
+        "",
+    ]
+
+
+def _plot(found: dict[str, Any], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, ((requests, logins), (pushes, memory)) = pyplot.subplots(2, 2, figsize=(12, 8))
+    if "http" in found:
+        _plot_http(requests, found["http"]["found"])
+    if "login" in found:
+        _plot_login(logins, found["login"]["found"])
+    if "push" in found:
+        _plot_push(pushes, found["push"]["found"])
+    if "sockets" in found:
+        cases = {k: v for k, v in found["sockets"]["found"].items() if isinstance(v, dict)}
+        memory.barh(list(cases), [of["KiB for each"] for of in cases.values()])
+        memory.invert_yaxis()
+        memory.set_title("memory of an idle socket, KiB")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def _plot_http(axes: Any, found: dict[str, Any]) -> None:
+    """CPU time per request, beside no package: what other programs do disturbs it least."""
+    pages = found["db"]["pages"]
+    variants = list(pages["async view"])
+    for number, variant in enumerate(variants):
+        ratios = [of[variant]["cpu ratio"] for of in pages.values()]
+        places = [place + 0.15 * number for place in range(len(pages))]
+        axes.bar(
+            places,
+            [ratio["median"] for ratio in ratios],
+            0.14,
+            label=NAMES[variant].strip("*"),
+            yerr=[
+                [ratio["median"] - ratio["q1"] for ratio in ratios],
+                [ratio["q3"] - ratio["median"] for ratio in ratios],
+            ],
+        )
+    axes.set_xticks([place + 0.3 for place in range(len(pages))], list(pages))
+    axes.axhline(1, color="grey", linewidth=0.5)
+    axes.set_title("CPU time of a request, beside no package (db)")
+    axes.legend(fontsize=7)
+
+
+def _plot_login(axes: Any, found: dict[str, Any]) -> None:
+    crowds = list(found)
+    for variant in found[crowds[0]]["variants"]:
+        medians = [found[crowd]["variants"][variant]["ms"]["median"] for crowd in crowds]
+        axes.plot(
+            [f"{int(c):,}" for c in crowds], medians, "o-", label=NAMES[variant].strip("*")
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_title("a sign-in, ms, by the number of other sessions")
+    axes.legend(fontsize=7)
+
+
+def _plot_push(axes: Any, found: dict[str, Any]) -> None:
+    for layer, crowds in found.items():
+        for variant, style in (("bare", "o--"), ("ours", "o-")):
+            medians = [of["variants"][variant]["ms"]["median"] for of in crowds.values()]
+            name = f"{layer}, {NAMES[variant].strip('*')}"
+            axes.plot([f"{int(c):,}" for c in crowds], medians, style, label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title("from the login to the old tab, ms, by the number of other sockets")
+    axes.legend(fontsize=7)
