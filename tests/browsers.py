@@ -28,9 +28,7 @@ class Browser(Client):
     """Somebody's browser; keeps its cookies."""
 
     def sign_in(self, name="alice", path="/api/login/", **extra):
-        response = self.post(
-            path, credentials(name), content_type="application/json", **extra
-        )
+        response = self.post(path, credentials(name), content_type="application/json", **extra)
         assert response.status_code == 200
         return response
 
