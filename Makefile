@@ -3,12 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint docs build versions clean
+.PHONY: help demo test lint bench load chaos fuzz docs build versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
 	@echo "make lint            ruff and mypy"
+	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
+	@echo "make load            thousands of people at two nodes"
+	@echo "make chaos           everything fails at random, and nothing goes wrong"
+	@echo "make fuzz            whatever a client may send"
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
 	@echo "make versions        the fast tests on the newest Python and Django (see noxfile.py)"
@@ -25,6 +29,17 @@ lint: .venv/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# These leave what they find in benchmarks/results; see docs/performance.md.
+bench load chaos: .venv/.installed-bench
+	@$(BIN)/python -m tests.servers.packages suite
+	$(BIN)/python -m benchmarks.$@ $(ARGS)
+
+fuzz: .venv/.installed-bench
+	$(BIN)/bandit --quiet --recursive --skip B101 live_single_session
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest -p no:randomly \
+	  tests/evidence/test_fuzz.py tests/evidence/test_security.py
+	$(BIN)/python -m pytest -p no:randomly --ds tests.tokens.settings benchmarks/test_schema.py
 
 docs: .venv/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
@@ -46,7 +61,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group $*
 	@touch $@
 
-.venv/.installed-test: | .venv/.compiler
+.venv/.installed-test .venv/.installed-bench: | .venv/.compiler
 
 .venv/.compiler: | .venv/.created
 	@$(BIN)/python -m tests.servers.packages suite

@@ -1,5 +1,6 @@
 """What a sign-in costs, with few and with many sessions of others in the tables."""
 
+import json
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -114,7 +115,7 @@ async def _measure(sites: dict[str, Site], logins: int) -> dict[str, Any]:
         variant: site.run(
             "benchmarks.site.count",
             "/login/",
-            '{"username": "user0", "password": "%s"}' % PASSWORD,
+            json.dumps(body),
         ).split()[0]
         for variant, site in sites.items()
     }

@@ -18,10 +18,10 @@ def write(found: dict[str, Any], folder: Path) -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`. Medians, with the middle half of the values in brackets. All that",
-        "is in one table was measured in the same run, interleaved and in random order; ratios",
-        "are between values of the same round. The load average stands beside each table: above",
-        "the number of cores, something else was running.",
+        "Made by `make bench`. Medians, with the middle half of the values in brackets. All of",
+        "one table was measured in the same run, interleaved and in random order; ratios are",
+        "between values of the same round. The load average stands beside each table: above",
+        "the number of cores, something else was running, and the ratios of CPU time say more.",
         "",
     ]
     sections = {
@@ -59,7 +59,9 @@ def _row(cells: list[Any]) -> str:
 
 
 def _with_spread(value: dict[str, float], digits: int = 1) -> str:
-    return f"{value['median']:.{digits}f} ({value['q1']:.{digits}f}–{value['q3']:.{digits}f})"
+    return (
+        f"{value['median']:.{digits}f} ({value['q1']:.{digits}f} to {value['q3']:.{digits}f})"
+    )
 
 
 def _http(found: dict[str, Any]) -> list[str]:

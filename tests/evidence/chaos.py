@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from glob import glob
 from typing import Any
 
 import django
@@ -37,10 +38,10 @@ from tests.evidence.witness import (
 )
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
+from tests.servers.packages import find
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 ENGINES = {
     "db": "django.contrib.sessions.backends.db",
     "cached_db": "live_single_session.backends.cached_db",
@@ -282,8 +283,9 @@ class World:
 
 def wrong_clock(seconds: int) -> dict[str, object]:
     """The environment of a process whose clock is wrong; its monotonic clock is right."""
+    find("faketime")  # or say how to get it
     return {
-        "LD_PRELOAD": FAKETIME,
+        "LD_PRELOAD": glob("/usr/lib/*/faketime/libfaketimeMT.so.1")[0],
         "FAKETIME": f"{seconds:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",

@@ -25,6 +25,8 @@ PACKAGES = {
     "mariadb-dump": ["mariadb-client"],
     "chromium": ["chromium", "fonts-liberation"],
     "nginx": ["nginx-light"],
+    "faketime": ["faketime"],
+    "wrk": ["wrk"],  # for `make bench`
 }
 
 
