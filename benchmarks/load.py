@@ -1,0 +1,239 @@
+"""Thousands of people at two nodes, who are superseded all the time: `make load`.
+
+Everybody who is superseded is told, nobody else is, and the limits hold at every moment.
+The report is benchmarks/results/load.{json,md}. By default as much as two cores can do.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.crowd import Silent, handshake
+from benchmarks.measure import Servers, Site, load, machine
+from tests.evidence.http import HttpClient
+from tests.evidence.witness import Database, digest, quantiles
+from tests.site.people import PASSWORD
+
+RESULTS = Path(__file__).parent / "results"
+PATH = "/ws/live-single-session/"
+RECHECK_SECONDS = 30
+AT_ONCE = 32  # handshakes and logins under way
+
+
+class Tab(Silent):
+    """One tab, which notes when it is told."""
+
+    __slots__ = ("cookie", "reason", "told", "told_at")
+
+    def __init__(self, cookie: str, port: int) -> None:
+        super().__init__(handshake(port, PATH, cookie))
+        self.cookie = cookie
+        self.told_at: float | None = None
+        self.reason = ""
+        self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        if b"session.ended" in data and self.told_at is None:
+            self.told_at = time.monotonic()
+            self.told.set_result(None)
+            start = data.index(b'"reason": "') + 11
+            self.reason = data[start : data.index(b'"', start)].decode()
+            if not self.ready.done():
+                self.ready.set_result(None)
+        super().data_received(data)
+
+
+class Load:
+    def __init__(self, sites: list[Site], database: Database) -> None:
+        self.sites = sites
+        self.database = database
+        self.tabs: dict[int, Tab] = {}  # by user
+        self.left: list[tuple[Tab, float]] = []  # superseded, and since when
+        self.failures: list[str] = []
+        self.seconds_to_login: list[float] = []
+        self.over: list[str] = []
+        self.checks = 0
+        self.turns = asyncio.Semaphore(AT_ONCE)
+        self.busy: set[int] = set()
+
+    async def open(self, user: int, cookie: str) -> None:
+        port = random.choice(self.sites).port
+        loop = asyncio.get_running_loop()
+        _, tab = await loop.create_connection(lambda: Tab(cookie, port), "127.0.0.1", port)
+        await tab.ready
+        self.tabs[user] = tab
+
+    async def supersede(self, user: int) -> None:
+        """The user signs in at another browser, and opens a tab there."""
+        async with self.turns:
+            client, began = HttpClient(timeout=60), time.monotonic()
+            body = {"username": f"user{user}", "password": PASSWORD}
+            try:
+                port = random.choice(self.sites).port
+                answer = await client.post(port, "/async/login/", body)
+                if answer.status != 200:
+                    raise ConnectionError(f"status {answer.status}")
+                self.seconds_to_login.append(time.monotonic() - began)
+                self.left.append((self.tabs.pop(user), began))
+                await self.open(user, client.cookies["sessionid"])
+            except Exception as error:
+                self.failures.append(f"user{user}: {error!r}")
+            finally:
+                client.close()
+                self.busy.discard(user)
+
+    async def check_limits(self) -> None:
+        while True:
+            await asyncio.sleep(random.uniform(0.2, 1))
+            self.over += [str(row) for row in await self.database.over_limit(1)]
+            self.checks += 1
+
+
+async def run(users: int, logins_per_second: float, seconds: float) -> dict[str, Any]:
+    with ExitStack() as stack:
+        servers = Servers(stack)
+        first = servers.site("ours")
+        second = Site(servers, "ours", first.daphne._env)
+        cookies = first.fill(users)
+        sites = [first.start(), second.start()]
+        database = Database(str(first.daphne.environment()["DATABASE_URL"]))
+        crowd = Load(sites, database)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for user, cookie in enumerate(cookies):
+                tasks.create_task(_in_turn(crowd, user, cookie))
+        connected = time.monotonic() - began
+        print(f"{users} tabs are open after {connected:.0f} s", flush=True)
+        witness = asyncio.create_task(crowd.check_limits())
+        under_way = await _keep_up(crowd, users, logins_per_second, seconds)
+        took = time.monotonic()
+        await asyncio.wait(under_way)
+        witness.cancel()
+        deadline = asyncio.get_running_loop().time() + 2 * RECHECK_SECONDS
+        for tab, _ in crowd.left:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await tab.told
+        print(f"all told {time.monotonic() - took:.1f} s after the last login", flush=True)
+        violations = await _verdict(crowd)
+        told = [tab.told_at - at for tab, at in crowd.left if tab.told_at is not None]
+        await database.close()
+        return {
+            "users": users,
+            "seconds": seconds,
+            "logins": len(crowd.seconds_to_login),
+            "logins per second": len(crowd.seconds_to_login) / seconds,
+            "wanted per second": logins_per_second,
+            "seconds to connect all": connected,
+            "superseded": len(crowd.left),
+            "told": len(told),
+            "told by the re-check": sum(one > RECHECK_SECONDS / 2 for one in told),
+            "seconds to log in": quantiles(crowd.seconds_to_login),
+            "seconds from login to being told": quantiles(told),
+            "checks of the limits": crowd.checks,
+            "nodes": [
+                {"cpu seconds": site.cpu_seconds, "MiB": site.resident >> 20} for site in sites
+            ],
+            "failures": crowd.failures[:20],
+            "violations": violations,
+        }
+
+
+async def _in_turn(crowd: Load, user: int, cookie: str) -> None:
+    async with crowd.turns:
+        await crowd.open(user, cookie)
+
+
+async def _keep_up(
+    crowd: Load, users: int, logins_per_second: float, seconds: float
+) -> set[asyncio.Task[None]]:
+    """Start logins at an even pace, whether or not the site keeps up."""
+    started: set[asyncio.Task[None]] = set()
+    began = time.monotonic()
+    while (now := time.monotonic()) < began + seconds:
+        due = int((now - began) * logins_per_second) - len(started)
+        for _ in range(due):
+            user = random.randrange(users)
+            if user not in crowd.busy and user in crowd.tabs:
+                crowd.busy.add(user)
+                started.add(asyncio.create_task(crowd.supersede(user)))
+        await asyncio.sleep(0.01)
+    return started
+
+
+async def _verdict(crowd: Load) -> list[str]:
+    found = [f"over the limit: {row}" for row in crowd.over[:10]]
+    found += [f"over the limit at the end: {row}" for row in await crowd.database.over_limit(1)]
+    rows = {key: row for row, key in await crowd.database.rows()}
+    for tab, _ in crowd.left:
+        if tab.told_at is None:
+            found.append(f"not told: {rows.get(digest(tab.cookie))}")
+        elif tab.reason != "superseded":
+            found.append(f"told {tab.reason}")
+    for tab in crowd.tabs.values():
+        row = rows.get(digest(tab.cookie))
+        if tab.told_at is not None or tab.transport is None or row is None or not row.live:
+            found.append(f"signed out wrongly: {row}, told {tab.reason!r}")
+    client = HttpClient()
+    some = random.sample(crowd.left, min(200, len(crowd.left)))
+    for tab, _ in some:
+        client.cookies = {"sessionid": tab.cookie}
+        answer = await client.get(crowd.sites[0].port, "/session/status/")
+        if answer.status != 401:
+            found.append(f"an ended session is answered {answer.status}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--logins", type=float, default=20, help="per second")
+    parser.add_argument("--seconds", type=float, default=120)
+    options = parser.parse_args()
+    before = load()
+    found = asyncio.run(run(options.users, options.logins, options.seconds))
+    found["load before"] = before
+    RESULTS.mkdir(exist_ok=True)
+    result = {"machine": machine(), "found": found}
+    (RESULTS / "load.json").write_text(json.dumps(result, indent=1) + "\n")
+    (RESULTS / "load.md").write_text(_report(result))
+    print(_report(result))
+    sys.exit(bool(found["violations"]))
+
+
+def _report(result: dict[str, Any]) -> str:
+    found, on = result["found"], result["machine"]
+    told, login = found["seconds from login to being told"], found["seconds to log in"]
+    rows = {
+        "people with an open tab, at two nodes": f"{found['users']:,}",
+        "logins": f"{found['logins']:,} in {found['seconds']:g} s",
+        "superseded, and told": f"{found['superseded']:,}, {found['told']:,}",
+        "told by the re-check rather than the push": found["told by the re-check"],
+        "seconds from login to old tab": f"{told['p50']:.3f}, p99 {told['p99']:.3f}, "
+        f"at most {told['max']:.3f}",
+        "seconds to log in": f"{login['p50']:.3f}, p99 {login['p99']:.3f}",
+        "seconds until all had connected": f"{found['seconds to connect all']:.0f}",
+        "checks of the limits meanwhile": found["checks of the limits"],
+        "logins that failed": len(found["failures"]),
+        "violations": len(found["violations"]),
+    }
+    lines = ["# Load", "", "Made by `make load`.", "", "| | |", "| --- | ---: |"]
+    lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    lines += ["", *(f"- {text}" for text in found["violations"][:20]), ""]
+    lines += [
+        f"<sub>{on['date']}; {on['cores']} cores ({on['processor']}), which the people share "
+        f"with the nodes, PostgreSQL and Redis; {on['system']}, Python {on['python']}; load average "
+        f"before: {found['load before']}</sub>",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

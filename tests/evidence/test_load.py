@@ -1,0 +1,10 @@
+"""The short form of `make load`."""
+
+from benchmarks.load import run
+
+
+async def test_inv4_everybody_who_is_superseded_is_told_and_nobody_else() -> None:
+    found = await run(users=20, logins_per_second=4, seconds=4)
+    assert found["violations"] == []
+    assert found["failures"] == []
+    assert found["told"] == found["superseded"] == found["logins"] > 0
