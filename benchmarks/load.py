@@ -187,6 +187,7 @@ async def _verdict(crowd: Load) -> list[str]:
         answer = await client.get(crowd.sites[0].port, "/session/status/")
         if answer.status != 401:
             found.append(f"an ended session is answered {answer.status}")
+    client.close()
     return found
 
 
@@ -228,8 +229,8 @@ def _report(result: dict[str, Any]) -> str:
     lines += ["", *(f"- {text}" for text in found["violations"][:20]), ""]
     lines += [
         f"<sub>{on['date']}; {on['cores']} cores ({on['processor']}), which the people share "
-        f"with the nodes, PostgreSQL and Redis; {on['system']}, Python {on['python']}; load average "
-        f"before: {found['load before']}</sub>",
+        f"with the nodes, PostgreSQL and Redis; {on['system']}, Python {on['python']}; load "
+        f"average before: {found['load before']}</sub>",
         "",
     ]
     return "\n".join(lines)
