@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench load chaos fuzz docs build versions clean
+.PHONY: help demo test lint bench load chaos fuzz docs build lock versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
@@ -15,6 +15,7 @@ help:
 	@echo "make fuzz            whatever a client may send"
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
+	@echo "make lock            pin the development environment, in requirements-dev.lock"
 	@echo "make versions        the fast tests on the newest Python and Django (see noxfile.py)"
 	@echo "make clean           remove the environment"
 
@@ -48,6 +49,15 @@ build: .venv/.installed-release
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
+
+# Of an environment of its own, so that nothing that was tried out by hand gets in.
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/lock/bin/python -m pip install --quiet --editable . --group dev --group docs --group release
+	{ echo "# The development environment, pinned: pip install -r requirements-dev.lock"; \
+	  build/lock/bin/python -m pip freeze --exclude-editable; } > requirements-dev.lock
 
 versions: .venv/.installed-versions
 	$(BIN)/python -m nox --session "tests(python='3.13', django='6.1')"
