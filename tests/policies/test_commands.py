@@ -12,6 +12,7 @@ from live_single_session import policy as rules
 from live_single_session import registry
 from live_single_session.management import progress as progress_module
 from live_single_session.models import EndReason, UserSession
+from live_single_session.registry import table
 from tests.browsers import FIREFOX, Browser
 from tests.site.people import PASSWORD
 
@@ -128,7 +129,7 @@ def test_no_limit_asks_for_nothing(three):
 
 
 def test_users_are_looked_at_in_batches(three, policy, monkeypatch):
-    monkeypatch.setattr(registry, "CHUNK", 2)
+    monkeypatch.setattr(table, "CHUNK", 2)
     policy(LIMIT=None)
     users = [User.objects.create_user(f"user{n}", password=PASSWORD) for n in range(5)]
     for user in users:
