@@ -65,6 +65,17 @@ class Guard:
 class Connection:
     """What the app inside sees of its client."""
 
+    __slots__ = (
+        "_cutter",
+        "_ended",
+        "_over",
+        "_receive",
+        "_receiving",
+        "_scope",
+        "_send",
+        "_started",
+    )
+
     def __init__(self, scope: dict[str, Any], receive: Any, send: Any, ended: Ended) -> None:
         self._scope = scope
         self._receive = receive

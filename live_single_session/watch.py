@@ -53,7 +53,7 @@ async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
     watch = get_watch()
     entry = watch.enter(session_id, group_of(user_pk, registry.database()))
     try:
-        await entry.looked.wait()
+        await entry.looked()
         yield entry.ended
     finally:
         watch.leave(entry)
@@ -70,18 +70,30 @@ def get_watch() -> "Watch":
 class Entry:
     """One connection that wants to know of the end of its session."""
 
-    __slots__ = ("ended", "group", "looked", "session_id")
+    __slots__ = ("_first_look", "ended", "group", "session_id")
 
     def __init__(self, session_id: UUID, group: str) -> None:
+        loop = asyncio.get_running_loop()
         self.session_id = session_id
         self.group = group
-        self.ended: Ended = asyncio.get_running_loop().create_future()
-        self.looked = asyncio.Event()
+        self.ended: Ended = loop.create_future()
+        # Gone once it has been waited for: an idle connection is to cost little.
+        self._first_look: asyncio.Future[None] | None = loop.create_future()
+
+    async def looked(self) -> None:
+        """Wait until the registry has been looked at, or the session is known to have ended."""
+        if self._first_look is not None:
+            await self._first_look
+            self._first_look = None
+
+    def look_is_done(self) -> None:
+        if self._first_look is not None and not self._first_look.done():
+            self._first_look.set_result(None)
 
     def end(self, farewell: Farewell) -> None:
         if not self.ended.done():
             self.ended.set_result(farewell)
-        self.looked.set()
+        self.look_is_done()
 
 
 class Watch:
@@ -153,7 +165,7 @@ class Watch:
             if entry.session_id in ended:
                 row = ended[entry.session_id]
                 entry.end(farewell_to(row) if row else missing(entry.session_id))
-            entry.looked.set()
+            entry.look_is_done()
 
     async def _wait(self, seconds: float) -> None:
         if self._unseen:
