@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import click, http, login, push, report, sockets, tokens
 from benchmarks.measure import load, machine
 
+SOCKETS = {"inmemory": (10, 1_000), "redis": (10, 1_000), "pubsub": (10, 1_000, 5_000)}
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -23,7 +24,9 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
         return {
             "http": lambda: http.run(rounds=2, seconds=1),
             "login": lambda: asyncio.run(login.run((0, 10_000), logins=10)),
-            "push": lambda: asyncio.run(push.run(("inmemory", "pubsub"), (10,), logins=20)),
+            "push": lambda: asyncio.run(
+                push.run({"inmemory": (10,), "pubsub": (10,)}, logins=20)
+            ),
             "sockets": lambda: sockets.run(count=200, rounds=1, idle_seconds=5),
             "tokens": lambda: tokens.run(rounds=2, seconds=1),
             "click": lambda: asyncio.run(click.run(times=3)),
@@ -31,9 +34,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
     return {
         "http": lambda: http.run(rounds=9, seconds=2),
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=60)),
-        "push": lambda: asyncio.run(
-            push.run(("inmemory", "redis", "pubsub"), (10, 1_000, 5_000), logins=100)
-        ),
+        "push": lambda: asyncio.run(push.run(SOCKETS, logins=60)),
         "sockets": lambda: sockets.run(count=3_000, rounds=3, idle_seconds=60),
         "tokens": lambda: tokens.run(rounds=15, seconds=2),
         "click": lambda: asyncio.run(click.run(times=20)),

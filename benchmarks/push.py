@@ -29,9 +29,9 @@ class Listener(Silent):
         super().data_received(data)
 
 
-async def run(layers: tuple[str, ...], crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
+async def run(crowds_of: dict[str, tuple[int, ...]], logins: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for layer in layers:
+    for layer, crowds in crowds_of.items():
         found[layer] = {}
         for others in crowds:
             found[layer][str(others)] = await _measure(layer, others, logins)
