@@ -32,7 +32,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
             "click": lambda: asyncio.run(click.run(times=3)),
         }
     return {
-        "http": lambda: http.run(rounds=9, seconds=2),
+        "http": lambda: http.run(rounds=9, seconds=1.5),
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=60)),
         "push": lambda: asyncio.run(push.run(SOCKETS, logins=60)),
         "sockets": lambda: sockets.run(count=3_000, rounds=3, idle_seconds=60),
