@@ -73,6 +73,7 @@ class UserSession(models.Model):
         verbose_name=_("user"),
         on_delete=models.CASCADE,
         related_name="+",
+        related_query_name="live_single_session",
         db_index=False,  # both indexes below begin with it
     )
     slot = models.CharField(_("slot"), max_length=64, blank=True)

@@ -116,6 +116,7 @@ class Migration(migrations.Migration):
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
+                        related_query_name="live_single_session",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="user",
                     ),

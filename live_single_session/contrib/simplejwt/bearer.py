@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
@@ -28,7 +27,8 @@ SID = "sid"
 # No server lets a longer header pass; what is longer isn't worth being parsed.
 MOST_CHARACTERS = 16_384
 
-_IS_LIVE = "_live_single_session_is_live"
+# From a user to the sessions of that user, in a query.
+SESSION = "live_single_session"
 
 
 @sensitive_variables()
@@ -85,33 +85,39 @@ def user_of(token: Any) -> Any:
         AuthenticationFailed: the user may not sign in, or has another password by now.
     """
     session_id = session_id_of(token)
-    user = _fetch(token, session_id)
+    live = {} if session_id is None else {SESSION: session_id, f"{SESSION}__ended_at": None}
+    user = _find(token, **live)
     if user is None:
-        if session_id is not None:
-            raise SessionEnded(missing(session_id))
-        raise AuthenticationFailed(_("User not found"), code="user_not_found")
-    if session_id is not None and not getattr(user, _IS_LIVE):
-        raise _why_not_live(user, session_id)
+        raise _why_nobody(token, session_id)
     if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
         raise _inactive(session_id)
     _check_password(token, user)
     return user
 
 
-def _fetch(token: Any, session_id: UUID | None) -> Any:
-    """Return the user of a token, marked with whether the session is a live one of theirs."""
+def _find(token: Any, **match: Any) -> Any:
+    """Return the user whom a token names, if it is one that matches; else None."""
     claim = token.get(api_settings.USER_ID_CLAIM)
     if claim is None:
         raise InvalidToken(_("Token contained no recognizable user identification"))
+    user_model = get_user_model()
     # Where the registry decides, and not a copy that lags behind.
-    users: QuerySet[Any] = get_user_model().objects.using(registry.database())
-    if session_id is not None:
-        live = UserSession.objects.live().filter(pk=session_id, user=OuterRef("pk"))
-        users = users.annotate(**{_IS_LIVE: Exists(live)})
+    users = user_model.objects.using(registry.database())
     try:
-        return users.filter(**{api_settings.USER_ID_FIELD: claim}).first()
+        return users.get(**{api_settings.USER_ID_FIELD: claim}, **match)
+    except user_model.DoesNotExist:
+        return None
     except (TypeError, ValueError, OverflowError, ValidationError):
         raise InvalidToken from None
+
+
+def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
+    if session_id is None:
+        return AuthenticationFailed(_("User not found"), code="user_not_found")
+    user = _find(token)
+    return (
+        SessionEnded(missing(session_id)) if user is None else _why_not_live(user, session_id)
+    )
 
 
 def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
