@@ -69,11 +69,12 @@ class Connection:
         "_cutter",
         "_ended",
         "_over",
+        "_patience",
         "_receive",
-        "_receiving",
         "_scope",
         "_send",
         "_started",
+        "_stopped",
     )
 
     def __init__(self, scope: dict[str, Any], receive: Any, send: Any, ended: Ended) -> None:
@@ -83,7 +84,8 @@ class Connection:
         self._ended = ended
         self._started = False  # accepted, or the response has begun
         self._over = False  # closed by either side, or the response is complete
-        self._receiving: asyncio.Future[dict[str, Any]] | None = None
+        self._patience: asyncio.Timeout | None = None  # while the app waits for the client
+        self._stopped: asyncio.Future[None] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -106,13 +108,18 @@ class Connection:
     async def receive(self) -> dict[str, Any]:
         """Return the client's next message; once the session has ended, that it has left."""
         if not self._ended.done():
-            message = self._receiving = asyncio.ensure_future(self._receive())
+            # Not a task beside the end: an idle connection is to cost little.
+            patience = self._patience = asyncio.timeout(None)
             try:
-                await asyncio.wait({message, self._ended}, return_when=asyncio.FIRST_COMPLETED)
-                if message.done() and not message.cancelled():
-                    return self._received(message.result())
+                async with patience:
+                    return self._received(await self._receive())
+            except TimeoutError:
+                if not patience.expired():
+                    raise
             finally:
-                message.cancel()
+                self._patience = None
+                if self._stopped is not None:
+                    self._stopped.set_result(None)
         if self._scope["type"] == "websocket":
             return {"type": "websocket.disconnect", "code": CLOSE_ENDED}
         return {"type": "http.disconnect"}
@@ -134,18 +141,20 @@ class Connection:
 
     async def _stop_receiving(self) -> None:
         """Wait for nothing more from the client: granian closes nothing that still receives."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            await asyncio.wait({self._receiving})
+        if self._patience is not None:
+            loop = asyncio.get_running_loop()
+            self._stopped = loop.create_future()
+            self._patience.reschedule(loop.time())
+            await self._stopped
 
     async def _cut(self, farewell: Farewell) -> None:
+        await self._stop_receiving()
         if self._over:
             return
         with suppress(OSError):  # the client may have left by now
             if self._scope["type"] == "websocket":
                 if not self._started:
                     await accept(self._scope, self._send)
-                await self._stop_receiving()
                 await close(self._send, CLOSE_ENDED)
             elif self._started:
                 await self._send({"type": "http.response.body", "body": b""})
