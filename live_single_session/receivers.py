@@ -6,14 +6,15 @@ request) and from tests with bare requests.
 """
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
-from django.db.models.signals import post_save, pre_delete
+from django.db.models.signals import post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
 from live_single_session import answers, refusals, registry
@@ -27,9 +28,17 @@ def connect() -> None:
     """Connect the receivers; called when the app is ready."""
     user_logged_in.connect(signed_in, dispatch_uid="live_single_session")
     user_logged_out.connect(signed_out, dispatch_uid="live_single_session")
-    user_model = settings.AUTH_USER_MODEL
-    post_save.connect(user_saved, sender=user_model, dispatch_uid="live_single_session")
-    pre_delete.connect(user_deleted, sender=user_model, dispatch_uid="live_single_session")
+    for model in _with_subclasses(get_user_model()):
+        pre_save.connect(user_is_saved, sender=model, dispatch_uid="live_single_session")
+        post_save.connect(user_saved, sender=model, dispatch_uid="live_single_session")
+        pre_delete.connect(user_deleted, sender=model, dispatch_uid="live_single_session")
+
+
+def _with_subclasses(model: Any) -> Iterator[Any]:
+    """Yield a model, its proxies and its children: what is saved as one of them is a user."""
+    yield model
+    for subclass in model.__subclasses__():
+        yield from _with_subclasses(subclass)
 
 
 def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
@@ -69,6 +78,18 @@ def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
         registry.end(row, EndReason.LOGGED_OUT)
 
 
+def user_is_saved(
+    sender: Any, instance: Any, raw: bool, using: str, update_fields: Any, **kwargs: Any
+) -> None:
+    """Notice that a user's password is taken away: afterwards, nothing tells."""
+    if raw or instance._state.adding or not _was_saved("password", update_fields):
+        return
+    if not is_password_usable(getattr(instance, "password", None)):
+        users = sender._base_manager.using(using).filter(pk=instance.pk)
+        before = users.values_list("password", flat=True).first()
+        instance._live_single_session_locked_out = is_password_usable(before)
+
+
 def user_saved(
     instance: Any, created: bool, raw: bool, update_fields: Any, **kwargs: Any
 ) -> None:
@@ -88,6 +109,8 @@ def user_deleted(instance: Any, **kwargs: Any) -> None:
 
 
 def _has_new_password(user: Any) -> bool:
+    if user.__dict__.pop("_live_single_session_locked_out", False):
+        return True
     return getattr(user, "_password", None) is not None
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -121,6 +122,23 @@ def test_inv2_password_changed_by_somebody_else_ends_all(left, right, alice, set
     alice.set_password("changed")
     alice.save()
     assert left.why_ended() == right.why_ended() == "password_changed"
+
+
+def test_inv2_password_that_is_taken_away_ends_all(left, right, alice, settings):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": None}
+    left.sign_in()
+    right.sign_in()
+    alice.set_unusable_password()
+    alice.save()
+    assert reasons() == ["password_changed", "password_changed"]
+
+
+def test_inv6_user_who_never_had_a_password_is_saved_and_stays_signed_in(left, alice):
+    User.objects.filter(pk=alice.pk).update(password=make_password(None))
+    alice.refresh_from_db()
+    left.client.force_login(alice)
+    alice.save()
+    assert left.who() == "alice"
 
 
 def test_inv6_upgraded_hash_is_no_changed_password(left, settings):

@@ -8,12 +8,15 @@ from django.contrib.auth import get_user_model
 from live_single_session import engine as session_engine
 from live_single_session import registry
 from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.signals import session_ended
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.threads import held
 from tests.site.people import sign_up
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
+User = get_user_model()
+MODELS = [User, *User.__subclasses__()]
 UNFENCED = os.environ["VARIANT"] == "user_sessions_unfenced"
 
 
@@ -83,6 +86,26 @@ def test_users_are_switched_deactivated_and_deleted(browsers):
     right.sign_in("alice")
     get_user_model().objects.get(username="alice").delete()
     assert right.who() is None
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_inv2_users_are_saved_and_deleted_through_a_proxy(model, browsers):
+    left, right = browsers
+    left.sign_in("alice")
+    right.sign_in("bob")
+    alice, bob = (model.objects.get(username=name) for name in ("alice", "bob"))
+    alice.set_password("changed")
+    alice.save()
+    bob.is_active = False
+    bob.save()
+    assert sorted(reasons()) == ["deactivated", "password_changed"]
+    ended = []
+    session_ended.connect(hear := lambda session, **kwargs: ended.append(session.end_reason))
+    carol = model.objects.get(username="carol")
+    left.sign_in("carol")
+    carol.delete()
+    session_ended.disconnect(hear)
+    assert ended == ["deactivated"]
 
 
 def test_inv6_session_is_adopted(browsers):

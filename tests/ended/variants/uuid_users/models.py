@@ -6,3 +6,10 @@ from django.db import models
 
 class User(AbstractUser):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+
+class Member(User):
+    """What a site's admin may show in the place of users."""
+
+    class Meta:
+        proxy = True
