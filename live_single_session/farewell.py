@@ -113,20 +113,25 @@ def missing(session_id: UUID) -> Farewell:
 
 
 def title(reason: str) -> str:
-    """Return a heading, in the language that is active."""
-    return {
+    """Return a heading, in the language that is active.
+
+    Args:
+        reason: an ``EndReason``, perhaps one that only a later version knows.
+    """
+    titles: dict[str, str] = {
         EndReason.SUPERSEDED: _("You are signed in somewhere else"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
         EndReason.DEACTIVATED: _("Your account is not active"),
         EndReason.EXPIRED: _("Your session has expired"),
         EndReason.PASSWORD_CHANGED: _("Your password was changed"),
-    }.get(EndReason(reason), _("You were signed out"))
+    }
+    return titles.get(reason, _("You were signed out"))
 
 
 def message(reason: str) -> str:
     """Return what happened, without particulars, in the language that is active."""
-    return {
+    messages: dict[str, str] = {
         EndReason.SUPERSEDED: _(
             "You signed in on another device, so you were signed out here."
         ),
@@ -139,7 +144,8 @@ def message(reason: str) -> str:
         EndReason.USER_SWITCHED: _("Another account was signed in to in this browser."),
         EndReason.DEACTIVATED: _("This account was deactivated or removed."),
         EndReason.EXPIRED: _("You were signed out because your session expired."),
-    }[EndReason(reason)]
+    }
+    return messages.get(reason, title(reason))
 
 
 def login_url() -> str:

@@ -114,6 +114,12 @@ def test_each_reason_has_words_of_its_own(reason):
     assert len({message(other) for other in EndReason}) == len(EndReason)
 
 
+def test_a_reason_that_only_a_later_version_knows_has_words_too():
+    told = frame(session("struck_by_lightning"))
+    assert told["reason"] == "struck_by_lightning"
+    assert told["title"] == told["message"] == "You were signed out"
+
+
 def test_a_row_that_is_gone_counts_as_deactivated():
     gone = uuid.uuid4()
     told = missing(gone).frame(signed_in=False)
