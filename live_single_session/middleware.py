@@ -14,6 +14,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -46,8 +47,10 @@ class SingleSessionMiddleware:
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
         keeper.response = response
-        errand = errand_for(request, response) or use_of(request)
-        return errand(request, response) if errand else response
+        if errand := errand_for(request, response) or use_of(request):
+            response = errand(request, response)
+        end_stream_with_session(request, response)
+        return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         keeper = keep_answer(request)
@@ -152,8 +155,13 @@ def _skip_session_cookie(response: HttpResponseBase) -> None:
 
 
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Stop an asynchronous streaming response of a signed-in user when the session ends."""
+    """Stop an asynchronous streaming response of a signed-in user when the session ends.
+
+    Not under WSGI, which collects it on an event loop of its own before it sends anything.
+    """
     if not isinstance(response, StreamingHttpResponse) or not response.is_async:
+        return
+    if not isinstance(request, ASGIRequest):
         return
     data = getattr(getattr(request, "session", None), "_session_cache", None) or {}
     session_id = as_uuid(data.get(SESSION_ID_KEY))
