@@ -82,6 +82,8 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
     if answers.HEADER in response.headers:
         return None
     if SESSION_KEY not in data:
+        if started_in(request) is not None:
+            return abandon_login
         return explain if _has_dead_cookie(request, session) else None
     if SESSION_ID_KEY not in data:
         return adopt if _user_of(request, data) else None
@@ -91,7 +93,7 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
         return follow_key
     if _is_turned_away(request):
         return check_user
-    return note_expiry if _lasts_longer(request, session, data) else None
+    return note_expiry if _lasts_otherwise(request, session, data) else None
 
 
 def use_of(request: HttpRequest) -> Errand | None:
@@ -193,7 +195,7 @@ def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     session = request.session
     old_key, new_key = _known_key(request), session.session_key
     session_id, user_pk = session[SESSION_ID_KEY], session[SESSION_KEY]
-    if old_key is None or new_key is None:
+    if new_key is None:
         return response
     key = registry.rotate(session_id, user_pk, old_key, new_key)
     if key != new_key:
@@ -205,17 +207,18 @@ def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
 
 
 def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record that a session lasts longer than the registry knows."""
+    """Record how long a session lasts, where that isn't what the registry knows."""
     session = request.session
     lifetime = timedelta(seconds=session.get_expiry_age())
     if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
         lifetime *= 1.1
-    registry.prolong(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime)
+    note = registry.prolong if started_in(request) is None else registry.set_lifetime
+    note(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime)
     return response
 
 
 def abandon_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a login whose view failed later: no browser will have its cookie."""
+    """End the session of a login whose view failed later, or flushed it: no browser gets it."""
     started = started_in(request)
     row = registry.recognise(None, started.id) if started else None
     if row is not None:
@@ -287,7 +290,7 @@ def _is_login_lost(request: HttpRequest) -> bool:
     return started is not None and started.committed and started.key != cookie
 
 
-def _lasts_longer(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
+def _lasts_otherwise(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
     if started_in(request) is not None:
         return "_session_expiry" in data  # set by the view, after it signed its user in
     known = getattr(session, "known_expiry", None)

@@ -24,6 +24,9 @@ from tests.site.people import PASSWORD, credentials
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
 
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
 class WrappedRequest:
     """What Django REST framework hands to its views."""
 
@@ -55,7 +58,7 @@ def rest_logout(request):
 def social_login(request):
     """A third party's: another backend, without a password, and a session of its own length."""
     user = User.objects.get(username=json.loads(request.body)["username"])
-    auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    auth.login(request, user, backend=MODEL_BACKEND)
     request.session.set_expiry(3600)
     return _answer(request)
 
@@ -77,7 +80,25 @@ def rolled_back_login(request):
     return _answer(request)
 
 
+@csrf_exempt
+def two_logins(request):
+    """Of two users; as of somebody who signs in and then acts for somebody else."""
+    for name in ("alice", "bob"):
+        auth.login(request, User.objects.get(username=name), MODEL_BACKEND)
+    return _answer(request)
+
+
+@csrf_exempt
+def flushed_login(request):
+    """It signs in, and thinks better of it."""
+    auth.login(request, User.objects.get(username="alice"), MODEL_BACKEND)
+    request.session.flush()
+    return JsonResponse({})
+
+
 urlpatterns = [
+    path("two/logins/", two_logins),
+    path("flushed/login/", flushed_login),
     path("rest/login/", rest_login),
     path("rest/logout/", rest_logout),
     path("social/login/", social_login),
@@ -213,6 +234,20 @@ def test_swapping_users_back_and_forth_leaves_one_session(bob):
     ]
 
 
+def test_two_users_in_one_request_leave_one_session(bob):
+    browser = Browser()
+    browser.post("/two/logins/")
+    assert browser.user() == "bob"
+    assert states() == [("alice", "user_switched"), ("bob", "")]
+
+
+def test_a_sign_in_that_is_flushed_leaves_no_session():
+    browser = Browser()
+    browser.post("/flushed/login/")
+    assert browser.user() is None
+    assert states() == [("alice", "logged_out")]
+
+
 def test_a_user_who_signs_in_with_a_dead_cookie_is_signed_in():
     old, new = Browser(), Browser()
     old.sign_in()
@@ -290,7 +325,7 @@ def test_a_login_in_a_management_command_is_a_session_like_any_other(alice):
     browser.sign_in()
     request = HttpRequest()
     request.session = SessionStore()
-    auth.login(request, alice, backend="django.contrib.auth.backends.ModelBackend")
+    auth.login(request, alice, backend=MODEL_BACKEND)
     request.session.save()
     assert states() == [("alice", "superseded"), ("alice", "")]
     assert UserSession.objects.live().get().ip is None
@@ -299,7 +334,7 @@ def test_a_login_in_a_management_command_is_a_session_like_any_other(alice):
 class LoginConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data=None, bytes_data=None):
         user = await User.objects.aget(username=text_data)
-        await channels_login(self.scope, user, "django.contrib.auth.backends.ModelBackend")
+        await channels_login(self.scope, user, MODEL_BACKEND)
         await self.send(text_data="signed in")
 
 

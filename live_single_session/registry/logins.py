@@ -14,6 +14,7 @@ from django.http import HttpRequest
 
 from live_single_session import engine, policy
 from live_single_session.client import client_of
+from live_single_session.context import started_in
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -119,16 +120,16 @@ def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
     Returns:
         False if the session has ended meanwhile.
     """
-    try:
-        with table.locked({user_pk}) as now:
-            row = _live_row(session_id)
-            if row is None:
-                return False
-            row.expires_at = max(row.expires_at or now, now + lifetime)
-            row.save(using=table.database(), update_fields=["expires_at"])
-            return True
-    except get_user_model().DoesNotExist:
-        return False
+    return _set_expiry(session_id, user_pk, lifetime, at_least=True)
+
+
+def set_lifetime(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
+    """Record for how long a session that has just begun lives.
+
+    Returns:
+        False if the session has ended meanwhile.
+    """
+    return _set_expiry(session_id, user_pk, lifetime, at_least=False)
 
 
 def leave(user: Any, request: HttpRequest) -> None:
@@ -140,14 +141,25 @@ def leave(user: Any, request: HttpRequest) -> None:
     _end_flushed(_left_by_browser(request), user)
 
 
-def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> str | None:
+def rotate(
+    session_id: object, user_pk: object, old_key: str | None, new_key: str
+) -> str | None:
     """Follow a session to its new key.
+
+    Args:
+        session_id: which one.
+        user_pk: whose.
+        old_key: the key that it came with; None where that is not known.
+        new_key: the key that it has now, perhaps the same.
 
     Returns:
         the key that the session has from now on, which is another one if another request
         was first to give it a new key; None if the session has ended meanwhile. Only what
         is returned may be used: what the registry doesn't know, it can't end.
     """
+    known = table.rows().live().filter(Q(pk=as_uuid(session_id)), key_digest=digest(new_key))
+    if known.exists():
+        return new_key
     try:
         with table.locked({user_pk}) as now:
             row = _live_row(session_id)
@@ -155,10 +167,11 @@ def rotate(session_id: object, user_pk: object, old_key: str, new_key: str) -> s
                 return None
             if row.session_key not in ("", old_key, new_key) and ending.is_held(row, now):
                 return row.session_key
+            left = {key for key in (old_key, row.session_key) if key and key != new_key}
             row.session_key, row.key_digest = new_key, digest(new_key)
             row.save(using=table.database(), update_fields=["session_key", "key_digest"])
             # A racing read or a late save could bring the old key back.
-            ending.suspect([old_key], [row])
+            ending.suspect(left, [row])
             return new_key
     except get_user_model().DoesNotExist:
         return None
@@ -250,11 +263,13 @@ def _here(session: SessionBase) -> Q:
 
 
 def _left_by_browser(request: HttpRequest) -> list[UserSession]:
-    """Return the session that the browser came with, if it goes on with another one."""
+    """Return the sessions that the browser came with, or began, and may not go on with."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not cookie or cookie == request.session.session_key:
-        return []
-    return list(table.rows().live().filter(_of_key(cookie)))
+    started = started_in(request)
+    left = _of_key(cookie if cookie != request.session.session_key else None)
+    if started is not None:
+        left |= Q(pk=as_uuid(started.id))
+    return list(table.rows().live().filter(left))
 
 
 def _current(
@@ -299,6 +314,22 @@ def _insert(
         _take_key(row, request.session)
     row.save(force_insert=True, using=table.database())
     return row
+
+
+def _set_expiry(
+    session_id: object, user_pk: object, lifetime: timedelta, *, at_least: bool
+) -> bool:
+    try:
+        with table.locked({user_pk}) as now:
+            row = _live_row(session_id)
+            if row is None:
+                return False
+            earliest = row.expires_at if at_least else None
+            row.expires_at = max(earliest or now, now + lifetime)
+            row.save(using=table.database(), update_fields=["expires_at"])
+            return True
+    except get_user_model().DoesNotExist:
+        return False
 
 
 def _take_key(row: UserSession, session: SessionBase) -> None:

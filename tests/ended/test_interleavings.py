@@ -362,6 +362,23 @@ def test_inv2_key_that_was_left_behind_is_nobodys(
     assert left.who() == "alice"
 
 
+@pytest.mark.parametrize("engine_name", KEYED)
+def test_inv2_key_that_rotates_in_a_header_is_followed(
+    engine_name, switch_engine, left, right, settings
+):
+    switch_engine(engine_name)
+    *outer, ours = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [*outer, "tests.ended.views.sessions_in_headers", ours]
+    left.sign_in()
+    old, app = left.cookie, Browser()
+    new = app.get("/rotate/", x_session=old)["X-Session"]
+    assert new != old
+    assert app.get("/whoami/", x_session=new).json() == {"user": "alice"}
+    right.sign_in()
+    for key in (old, new):
+        assert app.get("/whoami/", x_session=key).json() == {"user": None}
+
+
 # A login or another request beside a logout
 
 

@@ -327,10 +327,12 @@ def test_inv6_flush_is_a_sign_out_of_its_own_kind(left, engine_and_cache):
     assert reasons() == ["logged_out"]
 
 
-def test_remembered_session_is_recorded_as_long_as_it_lasts(left):
-    left.post("/ended/remember/", _alice())
+@pytest.mark.parametrize("days", [1, 90])
+def test_remembered_session_is_recorded_as_long_as_it_lasts(left, days):
+    left.post(f"/ended/remember/?days={days}", _alice())
     assert left.who() == "alice"
-    assert live()[0].expires_at > timezone.now() + timedelta(days=80)
+    lifetime = live()[0].expires_at - timezone.now()
+    assert timedelta(days=0.9 * days) < lifetime < timedelta(days=1.2 * days)
 
 
 def test_ids_are_no_credentials(left):

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from live_single_session import registry
+from live_single_session import engine, registry
 from tests.site import views
 from tests.site.gate import Gate
 
@@ -85,10 +85,28 @@ def flush(request):
 
 @csrf_exempt
 def remember(request):
-    """Signs in for longer than the site's sessions last."""
+    """Signs in for longer than the site's sessions last, or for less."""
     response = views.login(request)
-    request.session.set_expiry(timedelta(days=90))
+    request.session.set_expiry(timedelta(days=int(request.GET["days"])))
     return response
+
+
+def sessions_in_headers(get_response):
+    """A middleware for apps that keep no cookies: the session's key is in a header."""
+
+    def middleware(request):
+        key = request.headers.get("X-Session")
+        if key is None:
+            return get_response(request)
+        request.session = engine.store_class()(key)
+        request.user = auth.get_user(request)
+        response = get_response(request)
+        if request.session.modified:
+            request.session.save()
+        response["X-Session"] = request.session.session_key or ""
+        return response
+
+    return middleware
 
 
 @csrf_exempt
