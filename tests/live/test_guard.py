@@ -155,6 +155,39 @@ async def test_guard_loses_and_reorders_no_message(
     await socket.wait(SECONDS)
 
 
+async def test_guard_keeps_a_message_for_an_app_that_stops_waiting_as_it_comes(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    """As ``asyncio.wait_for(receive(), ...)`` does, at whichever of these steps it runs out."""
+    _, scope = signed_in
+    steps = range(8)
+    came = asyncio.Event()
+
+    async def impatient(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        for step in steps:
+            waiting = asyncio.ensure_future(receive())
+            await came.wait()
+            came.clear()
+            for _ in range(step):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            message = await receive() if waiting.cancelled() else waiting.result()
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    socket = connect(impatient, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    for step in steps:
+        await asyncio.sleep(0)
+        await socket.send_input({"type": "websocket.receive", "text": str(step)})
+        came.set()
+        assert (await socket.receive_output(SECONDS))["text"] == str(step)
+    await socket.wait(SECONDS)
+
+
 async def test_guard_lets_an_app_raise_what_it_likes(
     signed_in: tuple[UserSession, dict[str, Any]],
 ) -> None:
