@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from live_single_session import registry
-from live_single_session.contrib.simplejwt import sign_in
+from live_single_session.contrib.simplejwt import serializers, sign_in
 from live_single_session.models import EndReason, UserSession
 from live_single_session.signals import session_ended
 from tests.site.people import PASSWORD, credentials
@@ -210,3 +210,21 @@ def test_the_use_of_tokens_is_recorded_where_the_site_asks_for_it(alice, new_app
 
 def test_the_answers_are_not_cached(alice, new_app):
     assert "no-store" in new_app().obtain().headers["Cache-Control"]
+
+
+def test_inv2_a_sign_in_that_began_before_a_change_of_password_gets_no_tokens(
+    alice, new_app, monkeypatch
+):
+    """Its password was right when it was checked: it would outlive the change."""
+    app = new_app()
+
+    def change_password(*args, **kwargs):
+        monkeypatch.undo()
+        alice.set_password("changed")
+        alice.save()
+        return sign_in(*args, **kwargs)
+
+    monkeypatch.setattr(serializers, "sign_in", change_password)
+    answer = app.obtain()
+    assert (answer.status_code, answer.json()["code"]) == (401, "password_changed")
+    assert not UserSession.objects.exists()

@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import update_last_login
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
+from rest_framework_simplejwt.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
@@ -42,6 +44,7 @@ def sign_in(
 
     Raises:
         LoginRefused: the user is signed in on as many devices as are allowed.
+        AuthenticationFailed: the user has got another password meanwhile.
         Exception: whatever a callable of the site raises; then there was no login.
     """
     request = getattr(request, "_request", request)
@@ -52,6 +55,7 @@ def sign_in(
 
     # In the login's transaction: it fails, and ends nobody, if there are no tokens.
     def issue(session: UserSession) -> None:
+        _check_still_the_same(user)
         refresh = get_token(user)
         refresh[SID] = str(session.pk)
         tokens["refresh"] = str(refresh)
@@ -65,6 +69,19 @@ def sign_in(
 
     registry.start_token(user, request, lifetime, issue)
     return tokens
+
+
+def _check_still_the_same(user: Any) -> None:
+    """Refuse whoever had the right password a moment ago; the user's lock is held.
+
+    A change of password that comes later finds the session that is about to start, and ends
+    it. One that came since the password was checked has not: tokens don't carry its hash.
+    """
+    current = type(user)._base_manager.using(registry.database()).get(pk=user.pk)
+    if getattr(current, "password", None) != getattr(user, "password", None):
+        raise AuthenticationFailed(
+            _("The user's password has been changed."), code="password_changed"
+        )
 
 
 def time_left(token: Any) -> timedelta:
