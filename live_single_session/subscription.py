@@ -88,7 +88,7 @@ class Subscription:
                 return
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
-        if self._receiver is None:
+        if self._receiver is None or self._receiver.done():  # its layer may have cancelled it
             self._receiver = asyncio.create_task(self._receive())
 
     async def _each(
@@ -130,7 +130,7 @@ class Subscription:
                     self._log(error)
                     self.doubt()
                     self._lost()
-                    await asyncio.sleep(self._pause)
+                await asyncio.sleep(self._pause)
 
     async def _stop_receiving(self) -> None:
         receiver, self._receiver = self._receiver, None

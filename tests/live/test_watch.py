@@ -199,6 +199,34 @@ async def test_inv4_groups_are_joined_again_at_each_recheck(
         assert (await ended).reason == EndReason.REVOKED
 
 
+class ImpatientLayer(InMemoryChannelLayer):
+    """Nothing comes, and it doesn't even wait; or it gives up those who wait for it."""
+
+    error: type[BaseException] | None = None
+    failed = 0
+
+    async def receive(self, channel: str) -> Any:
+        if self.error is None or self.failed > 10_000:
+            return await super().receive(channel)
+        self.failed += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [TimeoutError, asyncio.CancelledError])
+async def test_inv4_groups_are_heard_again_after_receiving_failed(
+    layer: Callable[[Any], Any], error: type[BaseException]
+) -> None:
+    session = await sign_in()
+    impatient = layer(ImpatientLayer())
+    impatient.error = error
+    async with watched(session) as ended:
+        await await_until(lambda: impatient.failed, "the layer to fail")
+        impatient.error = None
+        await say_it_ended(session)
+        assert (await ended).reason == EndReason.REVOKED
+    assert impatient.failed < 100  # nobody else had a turn meanwhile
+
+
 async def say_it_ended(session: UserSession, **more: Any) -> None:
     """Push what the registry knows nothing of, so that only the push can be heard."""
     farewell = Farewell(str(session.pk), EndReason.REVOKED).pack()
