@@ -70,6 +70,10 @@ class Fence:
         return True
 
 
+class CacheFailed(Exception):  # noqa: N818 - as Django names its own
+    """The cache did not keep what it was given."""
+
+
 class MarkedFence(Fence):
     """A fence for engines that keep sessions in a cache: no query, no added round trip.
 
@@ -86,11 +90,16 @@ class MarkedFence(Fence):
 
     @classmethod
     def suspect(cls, session_keys: Iterable[str], seconds: float) -> None:
-        """Mark sessions for as long as they could have lived."""
+        """Mark sessions for as long as they could have lived.
+
+        Raises:
+            CacheFailed: some could not be marked. Most caches raise; memcached's say which.
+        """
         store: Any = cls()
         prefix = store.cache_key_prefix
         marks = {mark_of(prefix + session_key): 1 for session_key in session_keys}
-        store._cache.set_many(marks, timeout=int(seconds) + 1)
+        if store._cache.set_many(marks, timeout=int(seconds) + 1):
+            raise CacheFailed("not all sessions could be marked")
 
     def load(self) -> SessionData:
         session_key = self.session_key  # type: ignore[attr-defined]

@@ -187,15 +187,20 @@ def failing(*args, **kwargs):
     raise ConnectionError("the cache is gone")
 
 
+def failing_as_memcached_does(cache, data, **kwargs):
+    return list(data)
+
+
+@pytest.mark.parametrize("fail", [failing, failing_as_memcached_does])
 @pytest.mark.parametrize("engine_name", ["cached_db", "cache"])
 def test_inv3_mark_that_could_not_be_set_is_set_by_the_clean_up(
-    engine_name, switch_engine, left, right, monkeypatch
+    fail, engine_name, switch_engine, left, right, monkeypatch
 ):
     switch_engine(engine_name)
     left.sign_in()
     key = left.cookie
     with monkeypatch.context() as patch:
-        patch.setattr(LocMemCache, "set_many", failing)
+        patch.setattr(LocMemCache, "set_many", fail)
         right.sign_in()
     assert UserSession.objects.unfinished().count() == 1
     assert registry.finish() == 1
