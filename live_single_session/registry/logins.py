@@ -167,11 +167,11 @@ def rotate(
                 return None
             if row.session_key not in ("", old_key, new_key) and ending.is_held(row, now):
                 return row.session_key
-            left = {key for key in (old_key, row.session_key) if key and key != new_key}
+            old_key = old_key or row.session_key
             row.session_key, row.key_digest = new_key, digest(new_key)
             row.save(using=table.database(), update_fields=["session_key", "key_digest"])
             # A racing read or a late save could bring the old key back.
-            ending.suspect(left, [row])
+            ending.suspect([old_key], [row])
             return new_key
     except get_user_model().DoesNotExist:
         return None
