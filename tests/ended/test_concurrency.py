@@ -157,7 +157,8 @@ def test_inv2_rotations_and_sign_ins_at_once(
             *[partial(sign_in, url, path=path) for url, path in zip(urls, PATHS, strict=True)],
         ]
         responses = at_once(calls)
-        assert {response.status_code for response in responses} <= {200, 302}
+        # 401: it had been superseded by the time that it was to get a new key.
+        assert {response.status_code for response in responses} <= {200, 302, 401}
         cookies = {response.cookies.get("sessionid") for response in responses} - {None, ""}
         signed_in = [cookie for cookie in cookies if who(urls[0], cookie) == "alice"]
         assert len(signed_in) == 1
