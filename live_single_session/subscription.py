@@ -56,10 +56,9 @@ class Subscription:
             await self._each(self._leave, (self._joined | self._stale) - set(wanted))
             missing = set(wanted) - self._joined
             await self._each(self._join, missing, joined)
+            await self._recover()
         except Exception as error:
-            await self._fail(error)
-        else:
-            self._recover()
+            self._fail(error)
         return joined
 
     def doubt(self) -> None:
@@ -138,17 +137,21 @@ class Subscription:
             receiver.cancel()
             await asyncio.wait({receiver}, timeout=conf.PUSH_TIMEOUT_SECONDS)
 
-    async def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         self._log(error)
         self.doubt()
-        await self._stop_receiving()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)
         self._retry_at = asyncio.get_running_loop().time() + self._pause
 
-    def _recover(self) -> None:
-        if self._retry_at:
-            logger.info("The channel layer works again")
+    async def _recover(self) -> None:
+        if not self._retry_at:
+            return
+        logger.info("The channel layer works again")
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
+        # It may wait for an answer on a connection that is dead. Not while the layer is away:
+        # the pub/sub layer unsubscribes whoever stops to receive, and logs that it could not.
+        await self._stop_receiving()
+        await self._open()
 
     def _log(self, error: Exception) -> None:
         if not self._retry_at:

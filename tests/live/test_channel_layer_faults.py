@@ -12,6 +12,7 @@ from live_single_session.push import MESSAGE_TYPE, group_of
 from tests.live.people import close_code, hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
+from tests.servers.waiting import await_until
 
 LAYERS = ["redis", "pubsub"]
 RECHECK_SECONDS = 2
@@ -98,6 +99,23 @@ async def test_inv4_tabs_hear_the_layer_again_after_redis_is_back(
             async with pretending(redis, site, session_id):
                 assert (await hear(tab))["reason"] == "revoked"
             assert await alice.name_seen_by_site() == "alice"
+
+
+@pytest.mark.parametrize("site", ["pubsub"], indirect=True)
+async def test_a_tab_outlives_redis_without_a_traceback_of_our_making(
+    site: Daphne, redis: RedisServer
+) -> None:
+    """The pub/sub layer logs one when somebody stops to receive while Redis is away."""
+    async with asyncio.timeout(PATIENCE), people(site, "alice", "alice") as (old, new):
+        await old.sign_in()
+        async with old.tab() as tab:
+            await asyncio.to_thread(redis.kill)
+            await await_until(lambda: "it is tried again" in site.log, "a failure")
+            await asyncio.to_thread(redis.restart)
+            await await_until(lambda: "layer works again" in site.log, "the recovery")
+            await new.sign_in()
+            assert (await hear(tab))["reason"] == "superseded"
+    assert "cleaning-up channel" not in site.log
 
 
 @asynccontextmanager
