@@ -11,12 +11,14 @@ from threading import Event, Thread
 
 import httpx
 import pytest
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.management import call_command
 
 from live_single_session import engine as session_engine
 from live_single_session import registry
 from live_single_session.backends.fence import Fence
 from live_single_session.models import UserSession
+from tests.ended.browser import Browser
 from tests.ended.engines import KEYED
 from tests.ended.sites import at_once, environment, sign_in, who
 from tests.ended.test_interleavings import engine_holds
@@ -109,6 +111,53 @@ def test_inv3_clean_up_that_fails_is_done_later(switch_engine, left, right, monk
     left.cookie = key
     assert left.who() is None
     assert finish_by_command() == "Finished 1 ended session.\n"
+
+
+@pytest.fixture(params=KEYED)
+def lost(request, switch_engine, left, right, settings, monkeypatch):
+    """The row of `left`, whose session was lost while a request gave it a new key; of two."""
+    switch_engine(request.param)
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": 2}
+    right.sign_in()
+    left.sign_in()
+    row = left.row
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "rotate", die)
+        with pytest.raises(Died):
+            left.get("/rotate/")
+    return row
+
+
+@pytest.mark.parametrize("engine", KEYED)
+def test_django_alone_loses_a_session_whose_key_rotation_is_broken_off(
+    engine, switch_engine, left, settings, monkeypatch
+):
+    switch_engine(engine)
+    left.sign_in()
+    ours = "live_single_session.middleware.SingleSessionMiddleware"
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != ours]
+    left.client.handler.load_middleware()
+    with monkeypatch.context() as patch:
+        patch.setattr(SessionMiddleware, "process_response", die)
+        with pytest.raises(Died):
+            left.get("/rotate/")
+    assert left.who() is None
+
+
+def test_lost_session_gives_way_before_any_that_is_in_use(lost, left, right):
+    assert left.who() is None
+    another = Browser()
+    another.sign_in()
+    lost.refresh_from_db()
+    assert lost.end_reason == "expired"
+    assert (right.who(), another.who()) == ("alice", "alice")
+
+
+def test_lost_session_ends_with_the_next_login_in_its_browser(lost, left, right):
+    left.sign_in()
+    lost.refresh_from_db()
+    assert lost.end_reason == "superseded"
+    assert (left.who(), right.who()) == ("alice", "alice")
 
 
 @pytest.mark.parametrize("engine", KEYED)

@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from autobahn.exception import Disconnected
 
+from live_single_session import engine
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.registry import announcements, ending
 from tests.asgi import application
 from tests.browsers import AsyncBrowser, Browser
+from tests.evidence.proxy import Proxy
+from tests.servers.process import free_port
+from tests.servers.redis import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,3 +79,26 @@ async def test_a_tab_that_leaves_at_once_is_no_error(
     await application(scope, receive, send)
     expected = ["websocket.send", "websocket.close"] if ended else ["websocket.send"]
     assert heard == ["websocket.accept", *expected]
+
+
+def test_inv6_cache_that_is_away_for_a_moment_keeps_no_empty_session(
+    redis: RedisServer, settings: Any, request: pytest.FixtureRequest
+) -> None:
+    """Django caches a new key before there is anything in it, and carries on without a cache.
+
+    Whoever signed in at that moment would be nobody until that empty session expires.
+    """
+    link = Proxy(redis.port)
+    request.addfinalizer(link.close)
+    link.start()
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": link.url}}
+    settings.SESSION_ENGINE = "live_single_session.backends.cached_db"
+    session = engine.store_class()()
+    session.create()
+    link.target = free_port()  # nobody is there
+    link.cut()
+    session["color"] = "red"
+    session.save()
+    link.target = redis.port
+    assert engine.store_class()(session.session_key).load() == {"color": "red"}
