@@ -94,7 +94,8 @@ def _report(result: dict[str, Any]) -> str:
         lines += [
             f"- {one['plan']['engine']}, {one['plan']['layer']} (seed {one['plan']['seed']}, "
             f"load {one['load']}): {faults}. Left in the nodes: {after}. Tracebacks that a "
-            f"fault explains: {sum(one['tracebacks that a fault explains'].values())}.",
+            f"fault explains: {sum(one['tracebacks that a fault explains'].values())}. "
+            f"Sessions that one cost, as with Django: {one['sessions that a fault cost']}.",
             *(f"  - {text}" for text in one["violations"]),
         ]
     lines += [

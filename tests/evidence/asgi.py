@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from daphne.ws_protocol import WebSocketProtocol
+
 from tests.asgi import application as site
 
 
@@ -27,16 +29,32 @@ def inside() -> dict[str, Any]:
 
     gc.collect()
     watch = get_watch()
+    objects = Counter(type(thing).__qualname__ for thing in gc.get_objects() if is_ours(thing))
     tasks = Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())
     return {
         "tasks": sum(tasks.values()),
         "kinds": dict(tasks.most_common(8)),
+        "objects": sum(objects.values()),
+        "kinds of objects": dict(objects.most_common(8)),
         "threads": threading.active_count(),
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "watched": len(watch._entries),
         "groups": len(watch._groups),
         "resident": resident(),
     }
+
+
+def is_ours(thing: object) -> bool:
+    """Whether this is one of those that a request or a socket brings with it."""
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest
+
+    from live_single_session.guard import Connection
+    from live_single_session.models import UserSession
+    from live_single_session.watch import Entry
+
+    brought = (HttpRequest, SessionBase, UserSession, Entry, Connection, WebSocketProtocol)
+    return issubclass(type(thing), brought)  # a lazy object would be evaluated to be asked
 
 
 def resident() -> int:

@@ -31,9 +31,20 @@ class Tab:
         self.is_open = False
         self.told: dict[str, Any] | None = None
         self.told_at = 0.0
+        self.asked_at = 0.0
+        self.heeded = False  # whether somebody has read what it was told
         self.login_sent_at = 0.0
+        self.rotations: list[tuple[float, float]] = []  # requests for a new key: from, until
+        self.a_rotation_failed = False
         self.codes: list[int] = []
         self.task = asyncio.create_task(self._live())
+
+    @property
+    def asked_beside_a_rotation(self) -> bool:
+        """Whether it was told over HTTP, and the session had no lasting key meanwhile."""
+        return any(
+            began <= self.told_at and self.asked_at <= ended for began, ended in self.rotations
+        )
 
     async def _live(self) -> None:
         tries = 0
@@ -82,6 +93,7 @@ class Tab:
 
     async def _ask(self) -> None:
         """What the script does where it cannot connect."""
+        self.asked_at = time.monotonic()
         client = HttpClient(timeout=10, cookies=dict(self.visitor.http.cookies))
         query = f"?session={self.session}" if self.session else ""
         try:

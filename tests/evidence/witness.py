@@ -87,6 +87,11 @@ class Database:
         rows = await self.query(ROW + "WHERE key_digest = %s", digest(cookie))
         return Row(*rows[0][:3]) if rows else None
 
+    async def has_session(self, key: str) -> bool:
+        """Whether Django's table has a session with this key."""
+        query = "SELECT 1 FROM django_session WHERE session_key = %s"
+        return bool(await self.query(query, key))
+
     async def patient(self, question: Any, *parameters: Any) -> Any:
         """Ask until there is an answer: `await database.patient(database.of_session, id)`."""
         while True:
@@ -105,9 +110,12 @@ class Journal:
     refused: int = 0  # logins that failed while a fault explains it
     requests: int = 0
     rotations: int = 0
+    lost: int = 0  # sessions that a fault cost, as it would with Django alone
     told: int = 0
     checks: int = 0
     unsure: int = 0  # answers that a fault explains
+    unhindered_logins: list[tuple[float, float]] = field(default_factory=list)  # began, took
+    answers: list[tuple[float, float]] = field(default_factory=list)  # requests: since, until
     seconds_to_login: list[float] = field(default_factory=list)
     seconds_to_tell: list[float] = field(default_factory=list)
     seconds_until_all_knew: float = 0.0

@@ -38,6 +38,14 @@ class RedisServer(ServerProcess):
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
 
+    def has(self, key: str) -> bool:
+        """Whether there is something under a key; nothing is, while it is away."""
+        with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+            try:
+                return bool(client.exists(key))
+            except redis.RedisError:
+                return False
+
     def cut_connections(self) -> None:
         """Close the connections of all its clients, and keep running."""
         with redis.Redis.from_url(self.url) as client:
