@@ -1,11 +1,12 @@
 """One socket per browser: which tab holds it, and who takes over."""
 
-from contextlib import suppress
+import asyncio
 
 import pytest
-from playwright.async_api import Error
+from playwright.async_api import async_playwright
 
-from tests.browser.visitor import PAGE, is_told, session_of, shows
+from tests.browser.visitor import PAGE, Visitor, is_told, session_of, shows
+from tests.servers.chromium import freezable_context
 from tests.servers.waiting import await_until
 
 
@@ -50,9 +51,10 @@ async def test_inv4_when_the_leader_crashes_another_tab_takes_over(visitor, sign
     tab = await visitor.open()
     session = await session_of(tab)
 
+    devtools = await visitor.context.new_cdp_session(leader)
     async with leader.expect_event("crash"):
-        with suppress(Error):
-            await leader.goto("chrome://crash")
+        crash = asyncio.create_task(devtools.send("Page.crash"))
+    crash.cancel()  # nobody is left to answer
 
     await await_until(
         lambda: visitor.front.handshakes == 2 and visitor.front.of(session), "another leader"
@@ -61,22 +63,24 @@ async def test_inv4_when_the_leader_crashes_another_tab_takes_over(visitor, sign
     await is_told(tab)
 
 
-async def test_inv4_when_the_leader_freezes_another_tab_takes_over(visitor, sign_in_elsewhere):
-    leader = await visitor.open()
-    tab = await visitor.open()
-    session = await session_of(tab)
+async def test_inv4_when_the_leader_freezes_another_tab_takes_over(front, sign_in_elsewhere):
+    async with async_playwright() as playwright, freezable_context(playwright) as context:
+        visitor = Visitor(context, front)
+        await visitor.sign_in()
+        leader = await visitor.open()
+        tab = await visitor.open()
+        session = await session_of(tab)
+        devtools = await context.new_cdp_session(leader)
 
-    # Chromium freezes no page that Playwright drives: this is what it would say first.
-    await leader.evaluate("document.dispatchEvent(new Event('freeze'))")
+        await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
 
-    await await_until(
-        lambda: visitor.front.handshakes == 2 and len(visitor.front.of(session)) == 1,
-        "another leader",
-    )
-    await sign_in_elsewhere()
-    await is_told(tab)
-    await leader.evaluate("document.dispatchEvent(new Event('resume'))")
-    await is_told(leader)
+        await await_until(
+            lambda: front.handshakes == 2 and len(front.of(session)) == 1, "another leader"
+        )
+        await sign_in_elsewhere()
+        await is_told(tab)
+        await devtools.send("Page.setWebLifecycleState", {"state": "active"})
+        await is_told(leader)
 
 
 async def test_inv4_leaving_by_a_link_hands_the_socket_over(visitor, sign_in_elsewhere):
