@@ -18,6 +18,7 @@ class Socket:
     session: str | None
     silent: bool = False  # what the site sends no longer arrives
     said: bytes = b""  # what the site has sent
+    connection: asyncio.Task | None = field(default_factory=asyncio.current_task)
 
     @property
     def ready(self) -> bool:
@@ -63,6 +64,11 @@ class Front:
         """Let the open sockets go dead without a word, as a laptop's do while it sleeps."""
         for socket in self.sockets:
             socket.silent = True
+
+    def cut(self) -> None:
+        """Break the open sockets, as a server does that dies."""
+        for socket in self.sockets:
+            socket.connection.cancel()
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Write something else into a page on its way to the browser.

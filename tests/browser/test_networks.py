@@ -162,6 +162,20 @@ async def test_a_hidden_tab_returns_soon_after_a_long_outage(visitor):
     assert len(pauses) <= visitor.front.handshakes + 1
 
 
+async def test_a_page_that_was_looked_at_before_an_outage_tries_the_socket_at_once(visitor):
+    """What status/ answered before says nothing of what is blocked now."""
+    await visitor.context.add_init_script(HURRY)
+    page = await visitor.open()
+    async with page.expect_response("**/session/status/**"):
+        await visitor.glance_at(page)
+    await page.evaluate("fetch('/whoami/').then(() => null)")  # it has read that answer by then
+
+    visitor.front.cut()
+
+    await await_until(lambda: visitor.front.handshakes == 2, "another try")
+    assert len([ms for ms in await page.evaluate("pauses") if ms != 10_000]) == 1
+
+
 async def test_inv4_told_on_waking_though_the_socket_looks_open(visitor, sign_in_elsewhere):
     page = await visitor.open()
     visitor.front.silence()

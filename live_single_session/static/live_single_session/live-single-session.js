@@ -177,7 +177,9 @@
 
   function tryAgain() {
     failures += 1;
-    if (failures >= TRIES) {
+    if (failures < TRIES) {
+      answered = false; // what was asked before says nothing of this outage
+    } else {
       // The leader may be hidden: each tab that is looked at asks for itself.
       post({ type: "poll" });
       if (isVisible()) check();
@@ -196,7 +198,7 @@
   // ---- Asking over HTTP --------------------------------------------------------
 
   let asking = null;
-  let answered = false; // the last time, and since a socket was last open
+  let answered = false; // the last time, and since the socket was lost
 
   /** Resolves to false where there was no answer: that signs nobody out. */
   function check() {
