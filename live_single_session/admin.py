@@ -7,7 +7,6 @@ For the admin of a site's users there is ``SignOutEverywhereMixin``, or the bare
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
@@ -25,8 +24,10 @@ from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, a
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[UserSession]
+    _MixedInto = admin.ModelAdmin[Any]
 else:  # generic for the type checker only
     _ModelAdmin = admin.ModelAdmin
+    _MixedInto = object
 
 SIGN_OUT_EVERYWHERE = "live_single_session.sign_out_everywhere"
 
@@ -78,20 +79,20 @@ def sign_out_everywhere(
     _tell_of_spared(modeladmin, request, number_spared)
 
 
-class SignOutEverywhereMixin:
+class SignOutEverywhereMixin(_MixedInto):
     """Adds "Sign out everywhere" to the actions of an admin of users."""
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
-        has_actions = getattr(self, "actions", None) is not None
-        if (
-            has_actions
-            and IS_POPUP_VAR not in request.GET
-            and request.user.has_perm(SIGN_OUT_EVERYWHERE)
-        ):
-            name = "sign_out_everywhere"
-            actions[name] = (sign_out_everywhere, name, _("Sign out everywhere"))
-        return actions
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        if self.actions is not None:
+            self.actions = [*self.actions, "sign_out_everywhere"]
+
+    @admin.action(description=_("Sign out everywhere"), permissions=["sign_out_everywhere"])
+    def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        sign_out_everywhere(self, request, queryset)
+
+    def has_sign_out_everywhere_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(SIGN_OUT_EVERYWHERE)
 
 
 class StateFilter(admin.SimpleListFilter):

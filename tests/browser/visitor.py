@@ -1,9 +1,10 @@
 """Somebody with a browser."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Error, Locator, Page, expect
 
 from tests.browser.front import Front
 from tests.servers.waiting import await_until
@@ -41,7 +42,8 @@ class Visitor:
         before = self.front.checks()
 
         async def asks() -> bool:
-            await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            with suppress(Error):  # it has asked, and reloads already
+                await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
             return self.front.checks() > before
 
         await await_until(asks, "the page to ask")
