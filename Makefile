@@ -3,12 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench load chaos fuzz docs build lock versions clean
+.PHONY: help demo test lint bench load chaos fuzz docs build lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
-	@echo "make lint            ruff and mypy"
+	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
 	@echo "make load            thousands of people at two nodes"
 	@echo "make chaos           everything fails at random, and nothing goes wrong"
@@ -16,7 +16,8 @@ help:
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
 	@echo "make lock            pin the development environment, in requirements-dev.lock"
-	@echo "make versions        the fast tests on the newest Python and Django (see noxfile.py)"
+	@echo "make sbom            list what is pinned, with licences, in sbom.cdx.json (CycloneDX)"
+	@echo "make versions        the fast tests, or ARGS, on the newest Python and Django"
 	@echo "make clean           remove the environment"
 
 demo: .venv/.installed-demo
@@ -30,6 +31,8 @@ lint: .venv/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 # These leave what they find in benchmarks/results; see docs/performance.md.
 bench load chaos: .venv/.installed-bench
@@ -57,10 +60,20 @@ lock:
 	build/lock/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	build/lock/bin/python -m pip install --quiet --editable . --group dev --group docs --group release
 	{ echo "# The development environment, pinned: pip install -r requirements-dev.lock"; \
-	  build/lock/bin/python -m pip freeze --exclude-editable; } > requirements-dev.lock
+	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable; \
+	} > requirements-dev.lock
+	$(MAKE) sbom
 
-versions: .venv/.installed-versions
-	$(BIN)/python -m nox --session "tests(python='3.13', django='6.1')"
+# From what is pinned, in an environment without pip, which nobody is given.
+sbom: .venv/.installed-release
+	rm -rf build/sbom
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom install --quiet --requirement requirements-dev.lock
+	$(BIN)/cyclonedx-py environment build/sbom --pyproject pyproject.toml --mc-type library \
+	  --output-reproducible --output-file sbom.cdx.json
+
+versions: .venv/.installed-versions .venv/.compiler
+	$(BIN)/python -m nox --session "tests(python='3.13', django='6.1')" -- $(ARGS)
 
 clean:
 	rm -rf .venv
@@ -71,7 +84,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group $*
 	@touch $@
 
-.venv/.installed-test .venv/.installed-bench: | .venv/.compiler
+.venv/.installed-test .venv/.installed-bench lock sbom: | .venv/.compiler
 
 .venv/.compiler: | .venv/.created
 	@$(BIN)/python -m tests.servers.packages suite
