@@ -5,14 +5,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 WORKDIR /src
-RUN pip install --upgrade "pip>=25.1"
-COPY pyproject.toml README.md LICENSE ./
-RUN pip install --group demo
+RUN pip install pip==26.3
+COPY pyproject.toml requirements-dev.lock README.md LICENSE ./
+RUN pip install --constraint requirements-dev.lock --group demo
 COPY live_single_session live_single_session
-RUN pip install .
+RUN pip install --constraint requirements-dev.lock .
 COPY demo demo
 COPY deploy deploy
-RUN DJANGO_SETTINGS_MODULE=deploy.settings SECRET_KEY_FILE=/tmp/secret_key STATIC_ROOT=/static \
+RUN DJANGO_SETTINGS_MODULE=deploy.settings SECRET_KEY_FILE=/src/secret_key STATIC_ROOT=/static \
     python -m django collectstatic --no-input --verbosity 0
 
 FROM python:3.13.7-slim AS node
@@ -23,7 +23,7 @@ COPY --from=build /src/demo /app/demo
 COPY --from=build /src/deploy /app/deploy
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 WORKDIR /app
-USER app
+USER 10001
 EXPOSE 8000
 CMD ["daphne", "--bind", "0.0.0.0", "--port", "8000", "--proxy-headers", "demo.asgi:application"]
 

@@ -1,8 +1,7 @@
 """docker-compose.yml without Docker: its commands and environment, as plain processes."""
 
-import os
+import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import yaml
 
+from tests.production.image import Image
 from tests.servers.nginx import Nginx
 from tests.servers.process import ROOT, ServerProcess
 from tests.servers.waiting import wait_until
@@ -38,9 +38,10 @@ class Node(ServerProcess):
 
     ready_text = "Listening on TCP address"
 
-    def __init__(self, service: str, here: Mapping[str, str]) -> None:
+    def __init__(self, service: str, image: Image, here: Mapping[str, str]) -> None:
         self.name = service
         super().__init__()
+        self._image = image
         self._environment = environment(service, here)
 
     @property
@@ -55,26 +56,39 @@ class Node(ServerProcess):
         command = list(SERVICES[self.name]["command"])
         command[command.index("--bind") + 1] = "127.0.0.1"
         command[command.index("--port") + 1] = str(self.port)
-        return [sys.executable, "-m", *command]
+        return self._image.command(command)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONUNBUFFERED": "1", **self._environment}
+        return self._image.environment(self._environment)
+
+    def check_health(self) -> subprocess.CompletedProcess[str]:
+        """Run the health check of its service."""
+        how, *check = SERVICES[self.name]["healthcheck"]["test"]
+        assert how == "CMD"
+        here = [part.replace("127.0.0.1:8000", self.address) for part in check]
+        return subprocess.run(
+            self._image.command(here),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 class Topology:
-    """Two nodes behind nginx, of one PostgreSQL and one Redis."""
+    """Two nodes of one image behind nginx, with one PostgreSQL and one Redis."""
 
-    def __init__(self, database_url: str, redis_url: str) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="live-single-session-topology-"))
-        self._directory.chmod(0o755)  # for nginx, whose workers aren't root
-        self.static = self._directory / "static"
+    def __init__(self, image: Image, database_url: str, redis_url: str) -> None:
+        self._image = image
+        self._volume = Path(tempfile.mkdtemp(prefix="live-single-session-volume-"))
         self._here = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
-            "SECRET_KEY_FILE": str(self._directory / "secret_key"),
+            "SECRET_KEY_FILE": str(self._volume / "secret_key"),
         }
         self._stack = ExitStack()
-        self.nodes = [Node("node1", self._here), Node("node2", self._here)]
+        self._stack.callback(shutil.rmtree, self._volume)
+        self.nodes = [Node(name, image, self._here) for name in ("node1", "node2")]
         self.nginx: Nginx
 
     @property
@@ -82,16 +96,19 @@ class Topology:
         return self.nginx.port
 
     def start(self) -> None:
-        prepare = SERVICES["prepare"]["command"]
-        assert prepare[0] == "python"
-        self._run(*prepare[1:])
-        self._run("-m", "django", "collectstatic", "--no-input", STATIC_ROOT=str(self.static))
+        self._image.give(self._volume)
+        subprocess.run(
+            self._image.command(SERVICES["prepare"]["command"]),
+            env=self._image.environment(environment("prepare", self._here)),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         for node in self.nodes:
             self._stack.callback(node.close)
             node.start()
         addresses = {f"NODE_{n}": node.address for n, node in enumerate(self.nodes, start=1)}
-        here = environment("nginx", {**addresses, "STATIC_ROOT": str(self.static)})
-        self.nginx = Nginx(TEMPLATE, here)
+        static = {"STATIC_ROOT": str(self._image.static)}
+        self.nginx = Nginx(TEMPLATE, environment("nginx", {**addresses, **static}))
         self._stack.callback(self.nginx.close)
         self.nginx.start()
 
@@ -109,12 +126,3 @@ class Topology:
 
     def close(self) -> None:
         self._stack.close()
-
-    def _run(self, *arguments: str, **more: str) -> None:
-        subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment("prepare", self._here), **more},
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )

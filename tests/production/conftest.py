@@ -1,18 +1,30 @@
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.production.compose import Topology
+from tests.production.image import Image
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
 
 @pytest.fixture(scope="session")
+def image() -> Iterator[Image]:
+    with TemporaryDirectory(prefix="live-single-session-image-") as folder:
+        Path(folder).chmod(0o755)  # for nginx, whose workers aren't root
+        image = Image(Path(folder))
+        image.build()
+        yield image
+
+
+@pytest.fixture(scope="session")
 def running_topology(
-    postgres_server: PostgresServer, redis_server: RedisServer
+    image: Image, postgres_server: PostgresServer, redis_server: RedisServer
 ) -> Iterator[Topology]:
     postgres_server.create_database("jotter")
-    topology = Topology(postgres_server.url("jotter"), redis_server.url)
+    topology = Topology(image, postgres_server.url("jotter"), redis_server.url)
     try:
         topology.start()
         yield topology

@@ -1,28 +1,24 @@
 """What can be said of docker-compose.yml and the Dockerfile without Docker."""
 
 import fnmatch
+import json
 import re
-import shlex
 
 import pytest
 
-from tests.production.compose import SERVICES
+from tests.production.compose import SERVICES, TEMPLATE
+from tests.production.image import stages
 from tests.servers.process import ROOT
 
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-INSTRUCTIONS = [
-    line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line and line[0] != "#"
-]
-STAGES = {
-    arguments.split()[-1]: arguments.split()[0]
-    for instruction, arguments in INSTRUCTIONS
-    if instruction == "FROM"
-}
+STAGES = stages()
 PINNED = re.compile(r"[\w./-]+:\d+\.\d+\.?\d*(-[\w.]+)?")
 
 
 def test_base_images_are_pinned_to_a_version():
-    images = [*STAGES.values(), *(SERVICES[name]["image"] for name in ("postgres", "redis"))]
+    images = [
+        *(stage.base for stage in STAGES.values()),
+        *(SERVICES[name]["image"] for name in ("postgres", "redis")),
+    ]
     assert [image for image in images if not PINNED.fullmatch(image)] == []
 
 
@@ -33,11 +29,18 @@ def test_services_are_built_from_stages_that_exist():
     assert set(targets) <= STAGES.keys()
 
 
-def test_nodes_do_not_run_as_root():
+def test_nothing_of_ours_runs_as_root():
     """nginx's image is the unprivileged one, whose user isn't root either."""
-    node = DOCKERFILE.partition(" AS node\n")[2].partition("\nFROM ")[0]
-    assert re.search(r"^USER app$", node, re.MULTILINE)
-    assert STAGES["nginx"].startswith("nginxinc/nginx-unprivileged:")
+    (user,) = STAGES["node"].all("USER")
+    assert int(user) > 0
+    assert STAGES["nginx"].base.startswith("nginxinc/nginx-unprivileged:")
+    assert not STAGES["nginx"].all("USER")
+
+
+def test_nodes_run_what_the_image_would():
+    """The image alone, without docker-compose.yml, is of the same use."""
+    (command,) = STAGES["node"].all("CMD")
+    assert json.loads(command) == SERVICES["node1"]["command"] == SERVICES["node2"]["command"]
 
 
 def test_what_is_copied_is_there_and_not_ignored():
@@ -46,12 +49,23 @@ def test_what_is_copied_is_there_and_not_ignored():
         for line in (ROOT / ".dockerignore").read_text().splitlines()
         if line.startswith("!")
     ]
-    for instruction, arguments in INSTRUCTIONS:
-        if instruction != "COPY" or arguments.startswith("--from"):
-            continue
-        for source in shlex.split(arguments)[:-1]:
-            assert (ROOT / source).exists(), source
-            assert any(fnmatch.fnmatch(source.split("/")[0], name) for name in kept), source
+    copies = [copy for stage in STAGES.values() for copy in stage.all("COPY")]
+    sources = [
+        source
+        for copy in copies
+        if not copy.startswith("--from=")
+        for source in copy.split()[:-1]
+    ]
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert any(fnmatch.fnmatch(source.split("/")[0], name) for name in kept), source
+
+
+def test_nginx_gets_every_value_that_its_template_asks_for():
+    """The image's entrypoint leaves a name that it doesn't know as it stands."""
+    asked = set(re.findall(r"\$\{(\w+)\}", TEMPLATE.read_text()))
+    assert asked - {"BRACES"} == SERVICES["nginx"]["environment"].keys()
 
 
 def test_no_key_and_no_database_of_a_checkout_gets_into_an_image():

@@ -5,6 +5,8 @@ that one is gone: on left.demo.localhost one is on node 1, on right.demo.localho
 """
 
 import json
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -217,15 +219,29 @@ async def test_nginx_serves_the_static_files(path, kind, topology):
     assert [node.log.count("/static/") for node in topology.nodes] == seen
 
 
-def test_health_checks_of_compose_answer(topology):
-    assert _path_of(SERVICES["nginx"]) == "/healthz/nginx"
-    assert httpx.get(topology.nginx.url + "/healthz/nginx").text == "ok\n"
-    for node in topology.nodes:
-        answer = httpx.get(f"http://{node.address}{_path_of(SERVICES[node.name])}")
-        assert answer.text == "ok\n"
+def test_health_checks_of_compose_tell_a_node_that_serves_from_one_that_does_not(topology):
+    topology.nodes[1].kill()
+
+    checks = [node.check_health() for node in topology.nodes]
+
+    assert [check.returncode for check in checks] == [0, 1], [check.stderr for check in checks]
 
 
-def _path_of(service) -> str:
-    """Which URL a service's health check asks for."""
-    test = " ".join(service["healthcheck"]["test"])
-    return "/" + test.partition("http://127.0.0.1:8000/")[2].partition("'")[0].strip()
+def test_health_check_of_nginx_asks_for_what_nginx_answers_itself(topology):
+    *_how, url = SERVICES["nginx"]["healthcheck"]["test"]
+    assert url == "http://127.0.0.1:8000/healthz/nginx"
+    seen = [node.log.count("/healthz/") for node in topology.nodes]
+    assert httpx.get(f"{topology.nginx.url}/healthz/nginx").text == "ok\n"
+    assert [node.log.count("/healthz/") for node in topology.nodes] == seen
+
+
+async def test_node_with_open_tabs_stops_before_it_would_be_killed(open_tab, topology):
+    node = topology.nodes[0]
+    left = await open_tab(LEFT)
+    await left.sign_in("alice")
+    await left.is_watching()
+    grace = int(SERVICES[node.name]["stop_grace_period"].removesuffix("s"))
+
+    os.kill(node.pid, signal.SIGTERM)
+
+    await await_until(lambda: not node.is_running, "the node to stop", seconds=grace)
