@@ -4,43 +4,81 @@ import ast
 import inspect
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+import tomllib
+from contextlib import closing
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import NamedTuple
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.template import engines
 from django.test import AsyncClient
+from markdown_it import MarkdownIt
+from packaging.requirements import Requirement
 
+import live_single_session
 from live_single_session import conf, registry, signals
 from live_single_session.models import EndReason
 from tests.asgi import application
 from tests.servers.process import ROOT
 
+STATIC = Path(live_single_session.__file__).parent / "static" / "live_single_session"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS.glob("*.md")]
-FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str) -> list:
-    """The code blocks of one language on all pages, as parameters named after their lines."""
-    found = []
-    for page in PAGES:
-        text = page.read_text()
-        for match in FENCE.finditer(text):
-            if match[2] == language:
-                line = text[: match.start()].count("\n") + 2
-                code = re.sub(f"^{match[1]}", "", match[3], flags=re.MULTILINE)
-                found.append(pytest.param(code, id=f"{page.name}:{line}"))
+class Block(NamedTuple):
+    page: str
+    line: int
+    language: str
+    code: str
+
+
+BLOCKS = [
+    Block(page.name, token.map[0] + 1, token.info, token.content)
+    for page in PAGES
+    for token in MarkdownIt().parse(page.read_text())
+    if token.type in ("fence", "code_block")
+]
+
+
+def in_language(*languages: str) -> pytest.MarkDecorator:
+    """The code blocks of some languages on all pages, as parameters named after their lines."""
+    found = [
+        pytest.param(block.code, id=f"{block.page}:{block.line}")
+        for block in BLOCKS
+        if block.language in languages
+    ]
+    return pytest.mark.parametrize("code", found)
+
+
+def block_with(text: str, page: str) -> str:
+    (found,) = [block.code for block in BLOCKS if block.page == page and text in block.code]
     return found
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+# Every block can be run, or is at least what it says
+
+
+def test_every_block_is_in_a_language_that_is_looked_at_below():
+    checked = {"console", "css", "django", "http", "js", "json", "nginx", "python", "sql"}
+    drawn = {"text"}
+    unknown = [block for block in BLOCKS if block.language not in checked | drawn]
+    assert unknown == []
+
+
+@in_language("python")
 def test_python_compiles(code):
     compile(code, "block", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@in_language("python")
 def test_python_imports_what_there_is(code):
     """Of this package: names that were renamed would be found nowhere else."""
     for node in ast.walk(ast.parse(code)):
@@ -49,9 +87,111 @@ def test_python_imports_what_there_is(code):
             exec(f"from {node.module} import {names}")
 
 
-@pytest.mark.parametrize("code", blocks("json"))
+@in_language("python")
+def test_python_names_what_there_is(code):
+    """By dotted paths, as settings do."""
+    strings = [
+        node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)
+    ]
+    for name in strings:
+        if isinstance(name, str) and re.fullmatch(r"live_single_session(\.\w+)+", name):
+            assert resolve_name(name)
+
+
+@in_language("json")
 def test_json_is_valid(code):
     json.loads(code)
+
+
+@in_language("django")
+def test_templates_compile(code):
+    engines["django"].from_string(code)
+
+
+@in_language("js")
+async def test_javascript_compiles(code, browser):
+    page = await browser.new_page()
+    await page.evaluate("code => { new (async () => {}).constructor(code) }", code)
+    await page.close()
+
+
+@in_language("css")
+async def test_css_sets_what_the_package_reads(code, browser):
+    page = await browser.new_page()
+    properties = await page.evaluate(
+        """code => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(code);
+            return [...sheet.cssRules].flatMap((rule) => [...rule.style]);
+        }""",
+        code,
+    )
+    await page.close()
+    assert len(properties) == code.count(";")
+    ours = (STATIC / "live-single-session.css").read_text()
+    assert [name for name in properties if f"var({name}," not in ours] == []
+
+
+@in_language("nginx")
+def test_nginx_is_configured_as_where_it_is_tested(code):
+    """tests/production runs the template, which the documentation quotes."""
+    template = (ROOT / "deploy" / "nginx" / "site.conf.template").read_text()
+    tested = {_directive(line) for line in template.splitlines()}
+    quoted = [_directive(line) for line in code.splitlines()]
+    assert [line for line in quoted if line not in tested | {"proxy_pass http://site;"}] == []
+
+
+def _directive(line: str) -> str:
+    return " ".join(line.partition("#")[0].split())
+
+
+@in_language("sql")
+def test_sql_drops_the_table_that_it_names(code):
+    (table,) = re.findall(r"DROP TABLE (\w+);", code)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"CREATE TABLE {table} (id)")
+        database.executescript(code)
+        assert database.execute("SELECT * FROM sqlite_master").fetchall() == []
+
+
+@in_language("http")
+@pytest.mark.django_db
+def test_http_goes_where_something_answers(code, client):
+    method, path = code.partition("\n")[0].split()
+    _head, _, body = code.partition("\n\n")
+    json.loads(body)
+    assert client.generic(method, path, body, "application/json").status_code != 404
+
+
+@in_language("console")
+def test_commands_exist(code):
+    for line in code.splitlines():
+        _check_command(line.removeprefix("$ ").partition("  #")[0])
+
+
+def _check_command(line: str) -> None:
+    match line.split():
+        case ["python", "manage.py", command, *arguments]:
+            loaded = load_command_class(get_commands()[command], command)
+            parser = loaded.create_parser("manage.py", command)
+            known = {flag for action in parser._actions for flag in action.option_strings}
+            assert set(re.findall(r"--[\w-]+", " ".join(arguments))) <= known
+        case ["make", target, *_]:
+            assert re.search(
+                rf"^([\w -]+ )?{target}\b.*:", (ROOT / "Makefile").read_text(), re.M
+            )
+        case ["python", "-m", "pip", "install", package]:
+            wanted = Requirement(package.strip('"'))
+            assert wanted.name == PROJECT["name"]
+            assert wanted.extras <= PROJECT["optional-dependencies"].keys()
+        case ["docker", "compose", "up", *_]:
+            assert (ROOT / "docker-compose.yml").exists()
+        case ["python", "-m", "venv", _] | [".", _] | ["cd", _]:
+            pass
+        case ["django-admin", "startproject", _]:
+            pass
+        case _:
+            pytest.fail(f"nobody knows whether this works: {line}")
 
 
 def test_builds_without_a_warning(tmp_path):
@@ -100,6 +240,15 @@ def test_every_check_is_in_the_reference():
     assert listed == raised
 
 
+def test_versions_that_are_claimed_are_those_that_nox_runs():
+    noxfile = (ROOT / "noxfile.py").read_text()
+    pairs = re.findall(r'^    \("([\d.]+)", "([\d.]+)"\),$', noxfile, re.MULTILINE)
+    run = {f"Programming Language :: Python :: {python}" for python, _ in pairs}
+    run |= {f"Framework :: Django :: {django}" for _, django in pairs}
+    claimed = {name for name in PROJECT["classifiers"] if re.search(r" :: \d+\.\d+$", name)}
+    assert claimed == run
+
+
 def test_every_signal_reason_and_command_is_documented():
     text = reference()
     names = [name for name in vars(signals) if name[0].islower() and name != "Signal"]
@@ -124,8 +273,7 @@ def test_registry_is_as_documented(name):
 
 @pytest.mark.django_db(transaction=True)
 async def test_helper_for_tests_works_as_it_stands(django_user_model):
-    text = (DOCS / "howto.md").read_text()
-    (helper,) = [found[3] for found in FENCE.finditer(text) if "class Tab:" in found[3]]
+    helper = block_with("class Tab:", "howto.md")
     namespace: dict = {}
     exec(helper, namespace)
     user = await django_user_model.objects.acreate_user("alice")
@@ -139,10 +287,7 @@ async def test_helper_for_tests_works_as_it_stands(django_user_model):
 
 @pytest.mark.django_db
 def test_example_of_a_test_passes(client, django_user_model):
-    text = (DOCS / "howto.md").read_text()
-    (example,) = [
-        found[3] for found in FENCE.finditer(text) if "laptop.force_login" in found[3]
-    ]
+    example = block_with("laptop.force_login", "howto.md")
     namespace: dict = {}
     exec(example, namespace)
     namespace["test_second_sign_in_ends_the_first"](client, django_user_model)
