@@ -17,6 +17,7 @@ from django.db import connections
 from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
+from tests.production.servers import SERVERS
 from tests.servers.chromium import launch_chromium
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
@@ -31,6 +32,15 @@ from tests.site.people import PASSWORD
 # A busy machine is no reason to fail.
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server",
+        choices=SERVERS,
+        default="daphne",
+        help="what serves the site to the tests of the script (tests/browser)",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

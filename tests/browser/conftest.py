@@ -5,6 +5,7 @@ import pytest_asyncio
 
 from tests.browser.front import Front
 from tests.browser.visitor import Visitor
+from tests.production.servers import SERVERS
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 
@@ -12,11 +13,18 @@ NewVisitor = Callable[..., Awaitable[Visitor]]
 
 
 @pytest.fixture(scope="session")
-def daphne(site_databases: Callable[[str], SiteDatabases]) -> Iterator[Daphne]:
-    """One site for all tests with a browser: the browsers are new, and that is enough."""
+def daphne(
+    site_databases: Callable[[str], SiteDatabases], pytestconfig: pytest.Config
+) -> Iterator[Daphne]:
+    """One site for all tests with a browser: the browsers are new, and that is enough.
+
+    Another server serves it where `--server` says so.
+    """
     databases = site_databases("sqlite")
     name = databases.create()
-    daphne = Daphne(env={"DATABASE_URL": databases.url(name)})
+    daphne = SERVERS[pytestconfig.getoption("server")](
+        env={"DATABASE_URL": databases.url(name)}
+    )
     try:
         daphne.start()
         yield daphne

@@ -33,6 +33,9 @@ class Granian(Daphne):
         return [sys.executable, "-m", "granian", *address, *how, self._application]
 
 
+SERVERS = {kind.name: kind for kind in (Daphne, Uvicorn, Hypercorn, Granian)}
+
+
 class Gunicorn(Daphne):
     """WSGI: for HTTP only."""
 
