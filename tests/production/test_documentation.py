@@ -14,6 +14,7 @@ from pkgutil import resolve_name
 from typing import NamedTuple
 
 import pytest
+from daphne.cli import CommandLineInterface
 from django.core.management import get_commands, load_command_class
 from django.template import engines
 from django.test import AsyncClient
@@ -184,6 +185,8 @@ def _check_command(line: str) -> None:
             wanted = Requirement(package.strip('"'))
             assert wanted.name == PROJECT["name"]
             assert wanted.extras <= PROJECT["optional-dependencies"].keys()
+        case ["daphne", *arguments]:
+            CommandLineInterface().parser.parse_args(arguments)
         case ["docker", "compose", "up", *_]:
             assert (ROOT / "docker-compose.yml").exists()
         case ["python", "-m", "venv", _] | [".", _] | ["cd", _]:
