@@ -172,3 +172,36 @@ async def test_wagtail(site_with) -> None:
         page = await old.http.get("/cms/", headers={"Accept": "text/html"})
         assert page.headers["Location"] == "/cms/login/?next=/cms/&ended=superseded"
         assert (await new.http.get("/cms/account/")).status_code == 200
+
+
+async def test_admin_and_django_hijack(site_with) -> None:
+    daphne = site_with("hijack").start()
+    async with (
+        asyncio.timeout(PATIENCE),
+        people(daphne, "carol", "carol", "alice", "alice") as (old, staff, alice, other_alice),
+    ):
+        await submit(old, "/admin/login/?next=/admin/", **credentials("carol"))
+        async with old.tab() as tab:
+            page = await submit(staff, "/admin/login/?next=/admin/", **credentials("carol"))
+            assert page.url.path == "/admin/"
+            assert (await hear(tab))["reason"] == "superseded"
+            assert await close_code(tab) == 4001
+        page = await old.http.get("/admin/", headers={"Accept": "text/html"})
+        assert page.headers["Location"] == "/admin/login/?next=/admin/&ended=superseded"
+
+        # Whoever looks at the site through her eyes doesn't sign her out.
+        await alice.sign_in()
+        async with alice.tab() as tab:
+            page = await staff.http.get("/admin/auth/user/?q=alice")
+            found = re.search(r"/admin/auth/user/(\d+)/change/", page.text)
+            assert found, page.text
+            token = staff.http.cookies["csrftoken"]
+            who = {"user_pk": found[1], "csrfmiddlewaretoken": token}
+            await staff.http.post("/hijack/acquire/", data=who)
+            assert await staff.name_seen_by_site() == "alice"
+            assert await alice.name_seen_by_site() == "alice"
+
+            await other_alice.sign_in()
+            told = await hear(tab)  # for the first time
+            assert (told["reason"], told["by"] is None) == ("superseded", False)
+            assert await staff.name_seen_by_site() == "alice"
