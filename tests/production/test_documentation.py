@@ -197,7 +197,8 @@ def _check_command(line: str) -> None:
             pytest.fail(f"nobody knows whether this works: {line}")
 
 
-def test_builds_without_a_warning(tmp_path):
+def test_builds_without_a_warning_and_finds_its_images(tmp_path):
+    """MkDocs warns of links in Markdown that lead nowhere, but not of those in HTML."""
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     done = subprocess.run(
         command,
@@ -208,6 +209,13 @@ def test_builds_without_a_warning(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+    files = [
+        page.parent / source
+        for page in tmp_path.rglob("*.html")
+        for source in re.findall(r'\s(?:src|srcset)="([^":/#][^":#?]*)', page.read_text())
+    ]
+    assert files
+    assert [file for file in files if not file.exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
