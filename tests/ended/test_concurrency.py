@@ -15,7 +15,7 @@ from django.db import connections
 from django.db.utils import load_backend
 
 from tests.ended.engines import ENGINES
-from tests.ended.sites import at_once, environment, sign_in, who
+from tests.ended.sites import at_once, browser_at, environment, sign_in, who
 
 ROUNDS = int(os.environ.get("LIVE_SINGLE_SESSION_ROUNDS", "2"))
 LOGINS = 8
@@ -167,7 +167,5 @@ def test_inv2_rotations_and_sign_ins_at_once(
 
 
 def rotated(url, cookie):
-    import httpx
-
-    with httpx.Client(base_url=url, timeout=60, cookies={"sessionid": cookie}) as client:
-        return client.get("/rotate/")
+    with browser_at(url, cookie) as browser:
+        return browser.get("/rotate/")

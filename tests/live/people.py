@@ -21,7 +21,7 @@ class Person:
     def __init__(self, site: Daphne, name: str = "alice") -> None:
         self.name = name
         self.site = site
-        self.http = httpx.AsyncClient(base_url=site.url, timeout=30)
+        self.http = httpx.AsyncClient(base_url=site.url, timeout=30, verify=False)
 
     async def sign_in(self) -> httpx.Response:
         response = await self.http.post("/async/api/login/", json=credentials(self.name))
