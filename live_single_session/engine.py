@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
 from django.db import InterfaceError, OperationalError, connections, router
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 
 def store_class() -> Any:
@@ -40,6 +41,7 @@ def shares_transaction(using: str) -> bool:
     )
 
 
+@sensitive_variables()
 def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
     """Delete sessions of an engine that shares the transaction on this database.
 
@@ -57,6 +59,7 @@ def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
     return keys
 
 
+@sensitive_variables()
 def suspect(session_keys: Iterable[str], seconds: float) -> None:
     """Make a fenced cache engine ask the registry about these sessions from now on.
 
@@ -86,6 +89,7 @@ def save(session: SessionBase) -> bool:
     return True
 
 
+@sensitive_variables()
 def forget_rows(session_keys: Collection[str], using: str) -> Collection[str]:
     """Delete sessions in one query, if the engine can, once the transaction is over.
 
@@ -104,11 +108,13 @@ def forget_rows(session_keys: Collection[str], using: str) -> Collection[str]:
     return session_keys
 
 
+@sensitive_variables()
 def forget(session_key: str) -> None:
     """Delete one session, by the engine's own means."""
     store_class()().delete(session_key)
 
 
+@sensitive_variables()
 def holds(session_key: str, user_pk: object) -> bool:
     """Tell whether the engine still has this session, signed in as this user."""
     store: SessionBase = store_class()(session_key)
@@ -119,6 +125,7 @@ def holds(session_key: str, user_pk: object) -> bool:
     return bool(store.get(SESSION_KEY) == str(user_pk))
 
 
+@sensitive_variables()
 def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
     """Look where sessions are written: a replica may not have it yet."""
     model = store.get_model_class()
@@ -127,6 +134,7 @@ def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
     return row is not None and store.decode(row.session_data).get(SESSION_KEY) == str(user_pk)
 
 
+@sensitive_variables()
 def held_among(session_keys: Collection[str], using: str) -> set[str]:
     """Return those of some sessions that the engine still has, in one query if it can."""
     if not shares_transaction(using):

@@ -19,6 +19,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import activity, answers, engine, refusals, registry, streams
 from live_single_session.context import bearer_of, serving, started_in
@@ -190,6 +191,7 @@ def undo_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     return response
 
 
+@sensitive_variables()
 def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Record a session's new key, or drop it if the session has ended meanwhile."""
     session = request.session
@@ -236,6 +238,7 @@ def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     return tell(request, response, row)
 
 
+@sensitive_variables()
 def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Tell the bearer of a dead cookie why it is dead."""
     cookie = request.COOKIES[settings.SESSION_COOKIE_NAME]
@@ -272,18 +275,21 @@ def tell(
     return answers.session_ended(request, response, farewell_to(row))
 
 
+@sensitive_variables()
 def _has_dead_cookie(request: HttpRequest, session: SessionBase) -> bool:
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     signed_out_here = getattr(request, "_live_single_session_signed_out", False)
     return bool(cookie) and cookie != session.session_key and not signed_out_here
 
 
+@sensitive_variables()
 def _known_key(request: HttpRequest) -> str | None:
     """Return the session's key as the registry knows it."""
     started = started_in(request)
     return started.key if started else request.COOKIES.get(settings.SESSION_COOKIE_NAME)
 
 
+@sensitive_variables()
 def _is_login_lost(request: HttpRequest) -> bool:
     started = started_in(request)
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import engine, pending, policy, registry
 from live_single_session.answers import is_page, with_query
@@ -111,6 +112,7 @@ def answer(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse
     return response
 
 
+@sensitive_variables()
 def _flush_again(request: HttpRequest, user: Any) -> None:
     """Leave nothing of the session that the login has flushed.
 

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import registry
 from live_single_session.farewell import Farewell, farewell_to, missing
@@ -35,6 +36,7 @@ class Standing:
         return self.session_id is not None
 
 
+@sensitive_variables()
 def standing(
     session: SessionBase, user: Any, cookie: str | None, page: object = None
 ) -> Standing:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -45,6 +46,7 @@ View = Callable[..., HttpResponse]
 
 @never_cache
 @require_safe
+@sensitive_variables()
 def status(request: HttpRequest) -> JsonResponse:
     """Say over HTTP what the websocket would say, where websockets are blocked."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

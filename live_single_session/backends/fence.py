@@ -15,6 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.core.cache import BaseCache
 from django.db import router
 from django.db.models import Q
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
 
@@ -39,6 +40,7 @@ class Fence:
     # When a live session expires, as the registry knows it.
     known_expiry: datetime | None = None
 
+    @sensitive_variables()
     def load(self) -> SessionData:
         """Load the session; an ended one is as empty as one that was deleted."""
         session_key = self.session_key  # type: ignore[attr-defined]
@@ -48,6 +50,7 @@ class Fence:
         """See ``load()``: the registry's query needs a thread, the engine may share it."""
         return await sync_to_async(self.load)()
 
+    @sensitive_variables()
     def _unless_ended(self, session_key: str | None, data: SessionData) -> SessionData:
         if SESSION_KEY not in data or self._is_live(session_key, data):
             return data
@@ -55,6 +58,7 @@ class Fence:
         self._session_key = None
         return {}
 
+    @sensitive_variables()
     def _is_live(self, session_key: str | None, data: SessionData) -> bool:
         rows = UserSession.objects.using(router.db_for_write(UserSession))
         if session_id := data.get(SESSION_ID_KEY):
@@ -89,6 +93,7 @@ class MarkedFence(Fence):
         self._cache: MarkedCache = MarkedCache(self._cache)
 
     @classmethod
+    @sensitive_variables()
     def suspect(cls, session_keys: Iterable[str], seconds: float) -> None:
         """Mark sessions for as long as they could have lived.
 
@@ -101,6 +106,7 @@ class MarkedFence(Fence):
         if store._cache.set_many(marks, timeout=int(seconds) + 1):
             raise CacheFailed("not all sessions could be marked")
 
+    @sensitive_variables()
     def load(self) -> SessionData:
         session_key = self.session_key  # type: ignore[attr-defined]
         data: SessionData = super(Fence, self).load()  # type: ignore[misc]
@@ -108,6 +114,7 @@ class MarkedFence(Fence):
             return self._unless_ended(session_key, data)
         return data
 
+    @sensitive_variables()
     async def aload(self) -> SessionData:
         session_key = self.session_key  # type: ignore[attr-defined]
         data: SessionData = await super(Fence, self).aload()  # type: ignore[misc]

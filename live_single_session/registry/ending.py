@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import engine
 from live_single_session.models import (
@@ -111,6 +112,7 @@ def end_where(
     return len(rows)
 
 
+@sensitive_variables()
 def end_rows(
     rows: list[UserSession],
     reason: str,
@@ -145,6 +147,7 @@ def end_rows(
         table.on_commit(announcements.announce_end, together)
 
 
+@sensitive_variables()
 def _forget(keys: Mapping[uuid.UUID, str]) -> int:
     """Clean up after sessions that have ended; return how many were left to clean up."""
     forgotten = set(engine.forget_rows(keys.values(), table.database()))
@@ -163,6 +166,7 @@ def _forget(keys: Mapping[uuid.UUID, str]) -> int:
     return sum(batch.update(session_key="") for batch in batches)
 
 
+@sensitive_variables()
 def suspect(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
     """Set the fence before the commit, so that a crash leaves no gap."""
     now = timezone.now()

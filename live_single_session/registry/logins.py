@@ -11,6 +11,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Max, Min, Q
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import engine, policy
 from live_single_session.client import client_of
@@ -141,6 +142,7 @@ def leave(user: Any, request: HttpRequest) -> None:
     _end_flushed(_left_by_browser(request), user)
 
 
+@sensitive_variables()
 def rotate(
     session_id: object, user_pk: object, old_key: str | None, new_key: str
 ) -> str | None:
@@ -177,6 +179,7 @@ def rotate(
         return None
 
 
+@sensitive_variables()
 def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     """Give a row to a session that the registry has never seen.
 
@@ -227,6 +230,7 @@ def touch(session_id: uuid.UUID, seconds: float) -> bool:
     return table.rows().live().filter(stale, pk=session_id).update(last_seen_at=Now()) == 1
 
 
+@sensitive_variables()
 def recognise(session_key: str | None, session_id: object = None) -> UserSession | None:
     """Return the row that a session key or an id belongs to, live or ended."""
     match = Q(pk=as_uuid(session_id)) if session_id else _of_key(session_key)
@@ -244,6 +248,7 @@ def _lock_rows(known: Q, user: Any, terms: limits.Terms) -> list[UserSession]:
     return list(table.for_update(table.rows().filter(known)))
 
 
+@sensitive_variables()
 def _of_key(session_key: str | None) -> Q:
     if not session_key:
         return Q(pk__in=[])
@@ -262,6 +267,7 @@ def _here(session: SessionBase) -> Q:
     return by_id | _of_key(session.session_key) if engine.keeps_keys() else by_id
 
 
+@sensitive_variables()
 def _left_by_browser(request: HttpRequest) -> list[UserSession]:
     """Return the sessions that the browser came with, or began, and may not go on with."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)

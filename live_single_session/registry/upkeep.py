@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import engine, policy
 from live_single_session.conf import conf
@@ -47,6 +48,7 @@ def end_many(
     return ended
 
 
+@sensitive_variables()
 def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
     """End sessions that have expired on their own, and that nobody has noticed yet.
 

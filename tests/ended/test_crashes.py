@@ -60,6 +60,19 @@ def test_inv3_crash_leaves_no_gap_behind_a_fence(crashed, left):
     assert left.who() == (None if issubclass(store, Fence) else "alice")
 
 
+def test_inv3_crash_leaves_nothing_of_a_row_that_is_deleted_with_the_login(
+    switch_engine, left, right, monkeypatch
+):
+    switch_engine("db")
+    left.sign_in()
+    key = left.cookie
+    monkeypatch.setattr(session_engine, "forget", die)
+    monkeypatch.setattr(session_engine, "forget_rows", die)
+    right.sign_in()
+    assert not engine_holds(key)
+    assert right.who() == "alice"
+
+
 def test_inv3_next_login_finishes(crashed, left, right):
     right.sign_in()
     assert not engine_holds(crashed)
