@@ -1,6 +1,7 @@
 """Signing in and out, whichever way it is done."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from channels.auth import login as channels_login
@@ -96,7 +97,16 @@ def flushed_login(request):
     return JsonResponse({})
 
 
+@csrf_exempt
+def stubborn_login(request):
+    """It answers as if nothing had happened, whatever happens."""
+    with suppress(LookupError):
+        auth.login(request, User.objects.get(username="alice"), MODEL_BACKEND)
+    return _answer(request)
+
+
 urlpatterns = [
+    path("stubborn/login/", stubborn_login),
     path("two/logins/", two_logins),
     path("flushed/login/", flushed_login),
     path("rest/login/", rest_login),
@@ -410,6 +420,14 @@ def test_inv3_a_limit_that_fails_lets_nobody_in_and_signs_nobody_out(settings, l
     settings.LIVE_SINGLE_SESSION = {}
     assert old.user() == "alice"
     assert states() == [("alice", "")]
+
+
+def test_inv3_a_login_that_fails_signs_nobody_in_though_its_view_goes_on(settings):
+    browser = Browser()
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": broken_limit}
+    assert browser.post("/stubborn/login/").json() == {"user": None}
+    assert browser.user() is None
+    assert states() == []
 
 
 # The limit

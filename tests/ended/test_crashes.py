@@ -53,8 +53,9 @@ def crashed(request, switch_engine, left, right, monkeypatch):
     return key
 
 
-def test_inv3_crash_leaves_no_gap_behind_a_fence(crashed, left):
+def test_inv3_crash_leaves_no_gap_behind_a_fence(crashed, left, twin):
     store = session_engine.store_class()
+    left.twin = twin
     left.cookie = crashed
     # The db engine has no fence: the clean-up is what ends its sessions.
     assert left.who() == (None if issubclass(store, Fence) else "alice")

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from django.contrib import auth
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from live_single_session import engine as session_engine
@@ -128,6 +129,21 @@ def test_inv2_signed_cookie_cannot_be_sent_again(
     assert left.who() == (None if protected else "alice")
 
 
+def test_database_that_fails_is_not_taken_for_a_session_that_ended(left, gate, monkeypatch):
+    """Nothing of what the request wrote is dropped without a word."""
+    left.sign_in()
+    gate.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "save", out_of_order)
+        answer = left.get("/slow/")
+    assert answer.status_code == 400
+    assert left.who() == "alice"
+
+
+def out_of_order(*args, **kwargs):
+    raise OperationalError
+
+
 @pytest.mark.parametrize("undone", [False, True], ids=["kept", "unprotected"])
 @pytest.mark.parametrize("engine_name", KEYED)
 def test_inv6_slow_request_of_an_ended_session_leaves_a_newer_cookie_alone(
@@ -169,10 +185,11 @@ def test_inv2_read_that_began_before_the_end_brings_nothing_back(
 
 @pytest.mark.parametrize("engine_name", ["cached_db", "cache"])
 def test_inv2_engine_asks_the_registry_while_its_cache_fails(
-    engine_name, switch_engine, left, right, monkeypatch
+    engine_name, switch_engine, left, right, monkeypatch, twin
 ):
     """`cached_db` then reads from the database, where the row may not be deleted yet."""
     switch_engine(engine_name)
+    left.twin = twin
     monkeypatch.setattr(session_engine, "forget", failing)
     left.sign_in()
     key = left.cookie
@@ -506,6 +523,25 @@ def test_inv6_id_that_a_request_beside_the_adoption_lost_is_found_again(
     assert left.session_id == session_id
     right.sign_in()
     assert left.who() is None
+    assert right.who() == "alice"
+
+
+@pytest.mark.parametrize("engine_name", ["cached_db", "cache", "file"])
+@PROTECTED
+def test_inv2_late_save_that_lost_the_id_brings_nothing_back(
+    protected, engine_name, switch_engine, left, right
+):
+    """As above; but the session ends before its next request finds the id again."""
+    switch_engine(engine_name)
+    left.sign_in()
+    late = session_engine.store_class()(left.cookie)
+    del late[SESSION_ID_KEY]
+    right.sign_in()
+    late.save(must_create=True)
+    if not protected:
+        UserSession.objects.update(key_digest=None)
+    tab = tab_of(left)
+    assert tab.who() == (None if protected else "alice")
     assert right.who() == "alice"
 
 

@@ -217,10 +217,11 @@ def test_inv2_user_deactivated_in_bulk_is_found_by_the_recheck(left, alice):
     assert ended[session_id].end_reason == EndReason.DEACTIVATED
 
 
-def test_inv2_deleted_user_is_out(left, alice):
+def test_inv2_deleted_user_is_out(left, alice, heard):
     left.sign_in()
     session_id = left.row.pk
     alice.delete()
+    assert [(event, row.end_reason) for event, row in heard][1:] == [("ended", "deactivated")]
     assert left.who() is None
     assert registry.ended_among([session_id]) == {session_id: None}
 
@@ -288,6 +289,8 @@ def test_inv3_login_that_fails_later_is_dealt_with(left, right, settings, atomic
     if atomic:
         assert left.who() == "alice"
         assert reasons() == [""]
+    else:
+        assert reasons() == ["superseded", "logged_out"]
     right.sign_in()
     assert right.who() == "alice"
     assert len(live()) == 1
