@@ -107,8 +107,9 @@ async def test_guard_cancels_an_app_that_does_not_listen(
     assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
     assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    async with asyncio.timeout(SECONDS):
+        await cleaned_up.wait()
     await socket.wait(SECONDS)  # without CancelledError: the server need not know
-    assert cleaned_up.is_set()
 
 
 async def test_guard_drops_what_an_app_says_after_the_end(
@@ -131,6 +132,72 @@ async def test_guard_drops_what_an_app_says_after_the_end(
     assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
     await socket.wait(SECONDS)
     assert await socket.receive_nothing()
+
+
+async def test_guard_closes_no_socket_that_its_app_has_closed(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    session, scope = signed_in
+
+    async def done(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        await receive()
+
+    socket = connect(done, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(SECONDS))["code"] == 1000
+    await registry.aend(session, EndReason.REVOKED)
+    await socket.wait(SECONDS)
+    assert await socket.receive_nothing()
+
+
+async def test_guard_brings_an_app_nothing_that_came_after_the_end(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    session, scope = signed_in
+    ended = asyncio.Event()
+    heard: list[str] = []
+
+    async def busy(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await ended.wait()
+        heard.append((await receive())["type"])
+
+    socket = connect(busy, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    await registry.aend(session, EndReason.REVOKED)
+    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    await socket.send_input({"type": "websocket.receive", "text": "transfer everything"})
+    ended.set()
+    await socket.wait(SECONDS)
+    assert heard == ["websocket.disconnect"]
+
+
+async def test_guard_starts_no_app_for_a_session_that_ends_meanwhile(
+    signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, scope = signed_in
+    find_standing = guard.find_standing
+
+    async def find_and_end(*args: Any) -> Any:
+        found = await find_standing(*args)
+        await registry.aend(session, EndReason.REVOKED)
+        return found
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("the app was started")
+
+    monkeypatch.setattr(guard, "find_standing", find_and_end)
+    socket = connect(app, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(SECONDS)
 
 
 async def test_guard_loses_and_reorders_no_message(

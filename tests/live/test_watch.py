@@ -199,6 +199,46 @@ async def test_inv4_groups_are_joined_again_at_each_recheck(
         assert (await ended).reason == EndReason.REVOKED
 
 
+class LateLayer(InMemoryChannelLayer):
+    """Something happens just before it lets somebody join."""
+
+    happens: Callable[[], Any]
+
+    async def group_add(self, group: str, channel: str) -> None:
+        await self.happens()
+        await super().group_add(group, channel)
+
+
+async def test_inv4_what_ends_just_before_its_group_is_joined_is_found(
+    layer: Callable[[Any], Any], settings: Any
+) -> None:
+    """Join first, then look: whoever looks first would wait for the next re-check."""
+    settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
+    session = await sign_in()
+    layer(LateLayer()).happens = lambda: the_row_was_ended(session)
+    async with watched(session) as ended:
+        assert (await ended).reason == EndReason.REVOKED_BY_STAFF
+
+
+async def test_inv4_what_ends_before_its_group_is_joined_at_last_is_found(
+    layer: Callable[[Any], Any], settings: Any
+) -> None:
+    settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
+    session = await sign_in()
+    late = layer(LateLayer())
+    is_open = asyncio.Event()
+
+    async def fail_until_open() -> None:
+        if not is_open.is_set():
+            raise ConnectionError
+
+    late.happens = fail_until_open
+    async with watched(session) as ended:
+        await the_row_was_ended(session)
+        is_open.set()
+        assert (await ended).reason == EndReason.REVOKED_BY_STAFF
+
+
 class ImpatientLayer(InMemoryChannelLayer):
     """Nothing comes, and it doesn't even wait; or it gives up those who wait for it."""
 
