@@ -164,7 +164,13 @@ class HangingLayer(InMemoryChannelLayer):
     new_channel = group_add = group_send = receive = _hang
 
 
-@pytest.mark.parametrize("broken", [RaisingLayer, HangingLayer, lambda: None])
+class LayerThatLetsNobodyJoin(InMemoryChannelLayer):
+    group_add = HangingLayer._hang
+
+
+@pytest.mark.parametrize(
+    "broken", [RaisingLayer, HangingLayer, LayerThatLetsNobodyJoin, lambda: None]
+)
 async def test_inv4_tab_is_told_by_recheck_where_there_is_no_layer(
     layer: Callable[[Any], Any], broken: Callable[[], Any]
 ) -> None:
@@ -300,8 +306,9 @@ async def test_message_of_another_version_makes_the_watch_look(
 
 
 async def test_registry_that_can_not_be_asked_is_asked_again(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
     session = await sign_in()
     ask = watch._ended_among
     failures = iter([OperationalError(), OperationalError()])
