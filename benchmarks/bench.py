@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import click, http, login, push, report, sockets, tokens
 from benchmarks.measure import load, machine
 
-SOCKETS = {"inmemory": (10, 1_000), "redis": (10, 1_000), "pubsub": (10, 1_000, 5_000)}
+SOCKETS = dict.fromkeys(("inmemory", "redis", "pubsub"), (10, 1000, 5000))
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -32,10 +32,10 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
             "click": lambda: asyncio.run(click.run(times=3)),
         }
     return {
-        "http": lambda: http.run(rounds=9, seconds=1.5),
+        "http": lambda: http.run(rounds=7, seconds=2),
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=60)),
-        "push": lambda: asyncio.run(push.run(SOCKETS, logins=60)),
-        "sockets": lambda: sockets.run(count=3_000, rounds=3, idle_seconds=60),
+        "push": lambda: asyncio.run(push.run(SOCKETS, logins=40)),
+        "sockets": lambda: sockets.run(count=5_000, rounds=1, idle_seconds=60),
         "tokens": lambda: tokens.run(rounds=15, seconds=2),
         "click": lambda: asyncio.run(click.run(times=20)),
     }

@@ -13,7 +13,7 @@ PAGES = {"async view": "/async/private/", "sync view": "/private/", "public": "/
 MEASURES = ("per second", "p50 ms", "p99 ms", "cpu ms")
 
 
-def run(rounds: int, seconds: float) -> dict[str, Any]:
+def run(rounds: int, seconds: int) -> dict[str, Any]:
     found = {}
     for engine, variants in VARIANTS.items():
         with ExitStack() as stack:
@@ -23,7 +23,7 @@ def run(rounds: int, seconds: float) -> dict[str, Any]:
     return found
 
 
-def _of_engine(sites: dict[str, Site], rounds: int, seconds: float) -> dict[str, Any]:
+def _of_engine(sites: dict[str, Site], rounds: int, seconds: int) -> dict[str, Any]:
     cookies = {variant: site.fill(1)[0] for variant, site in sites.items()}
     taken: dict[str, dict[str, dict[str, list[float]]]] = {
         page: {variant: {m: [] for m in MEASURES} for variant in sites} for page in PAGES

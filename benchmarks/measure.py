@@ -125,12 +125,12 @@ class Site:
         return int(found[1]) * 1024
 
 
-def wrk(site: Site, path: str, seconds: float, headers: dict[str, str]) -> dict[str, float]:
+def wrk(site: Site, path: str, seconds: int, headers: dict[str, str]) -> dict[str, float]:
     """Load a page from 8 connections, and say how it went."""
     flags = [flag for name, value in headers.items() for flag in ("-H", f"{name}: {value}")]
     before = site.cpu_seconds
     url = f"http://127.0.0.1:{site.port}{path}"
-    command = [find("wrk"), "-t1", "-c8", f"-d{seconds:g}s", "--latency", *flags, url]
+    command = [find("wrk"), "-t1", "-c8", f"-d{seconds}s", "--latency", *flags, url]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     computed = site.cpu_seconds - before
     if "Non-2xx" in said or "Socket errors" in said:

@@ -12,7 +12,7 @@ from tests.site.people import PASSWORD
 PAGES = {"simplejwt's own": "/api/simplejwt/me/", "ours": "/api/me/"}
 
 
-def run(rounds: int, seconds: float) -> dict[str, Any]:
+def run(rounds: int, seconds: int) -> dict[str, Any]:
     with ExitStack() as stack:
         servers = Servers(stack)
         site = servers.site("ours")
