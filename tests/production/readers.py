@@ -70,7 +70,7 @@ class ReadersSite(ServerProcess):
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.url).is_success
+            return httpx.get(self.url, follow_redirects=True).is_success
         except httpx.ConnectError:
             return False
 
@@ -212,6 +212,7 @@ class SiteByTutorial(ReadersSite):
         self.said = self._follow("python manage.py check", self.folder)
 
     def _write_settings(self, path: Path, block: str) -> None:
-        made = path.read_text()
-        assert '"DIRS": []' in made
-        path.write_text(made.replace('"DIRS": []', '"DIRS": [BASE_DIR / "templates"]') + block)
+        named = r"\1[BASE_DIR / 'templates']"
+        made, times = re.subn(r"(.DIRS.: )\[\]", named, path.read_text())
+        assert times == 1
+        path.write_text(made + block)
