@@ -24,6 +24,7 @@ PACKAGES = {
     "mariadb": ["mariadb-client"],
     "mariadb-dump": ["mariadb-client"],
     "chromium": ["chromium", "fonts-liberation"],
+    "firefox-esr": ["firefox-esr"],
     "nginx": ["nginx-light"],
     "faketime": ["faketime"],
     "wrk": ["wrk"],  # for `make bench`
