@@ -38,6 +38,10 @@ TITLE_OF_DIALOG = """
     return isSeen ? dialog.querySelector("h2").textContent : "";
 """
 
+LINK_OF_DIALOG = """
+    return document.querySelector("live-single-session").shadowRoot.querySelector("a").href;
+"""
+
 NOTE_VIOLATIONS = """
     window.violations = [];
     document.addEventListener("securitypolicyviolation", ({ violatedDirective }) =>
@@ -161,12 +165,7 @@ async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
     for tab in tabs:
         await _is_told(tab)
 
-    await tabs[0].run(
-        "document.querySelector('live-single-session').shadowRoot.querySelector('a').click()"
-    )
-    await await_until(
-        lambda: tabs[0].run("return !!document.querySelector('#id_username')"), ""
-    )
+    await tabs[0].goto(await tabs[0].run(LINK_OF_DIALOG))
     await tabs[0].run(FILL_IN, "alice", PASSWORD)
 
     for tab in tabs:
