@@ -175,7 +175,9 @@ async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
 
 
 async def test_works_under_a_strict_csp_and_trusted_types(visitor, sign_in_elsewhere):
-    _write_into_pages(visitor.front, '<script src="/whoami/"></script>', csp=CSP)
+    """Firefox asks for the site's icon on behalf of the page, hence `img-src`."""
+    policy = f"{CSP}; img-src 'self'"
+    _write_into_pages(visitor.front, '<script src="/whoami/"></script>', csp=policy)
     visitor.front.edits["/whoami/"] = lambda answer: (
         f"HTTP/1.1 200 OK\r\nContent-Type: text/javascript\r\n\r\n{NOTE_VIOLATIONS}"
     )
