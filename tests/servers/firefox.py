@@ -52,7 +52,7 @@ class Firefox(ServerProcess):
         await asyncio.to_thread(self._renew)
 
     async def open_tab(self) -> "Tab":
-        opened = await asyncio.to_thread(self._driver.open, type="tab")
+        opened = await asyncio.to_thread(self._driver.open, type="tab", focus=True)
         return Tab(self, opened["handle"])
 
     def do(self, handle: str, method: str, *arguments: Any, **options: Any) -> Any:
