@@ -63,8 +63,12 @@ EXPLAINED = {
 }
 # What Django makes of a database that goes away while it saves a session.
 UNSAVED = re.compile(r"django\.contrib\.sessions\.exceptions\.SessionInterrupted")
-# redis-py's pub/sub connects again from two tasks of channels_redis at once, and one loses.
-BOTH_READ = re.compile(r"RuntimeError: readuntil\(\) called while another coroutine is already")
+# redis-py's pub/sub connects again from two tasks of channels_redis at once: one loses, or
+# gets what was meant for the other.
+BOTH_READ = re.compile(
+    r"RuntimeError: readuntil\(\) called while another coroutine is already"
+    r"|redis\.exceptions\.ResponseError: unknown subcommand 'SETINFO'"
+)
 # What asyncio and Python say of tasks and sockets that nobody has looked after.
 NEGLECT = re.compile(r".*(was never (awaited|retrieved)|was destroyed but|ResourceWarning).*")
 # What a node may have left once everybody is gone, and what has to do with them.
