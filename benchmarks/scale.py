@@ -5,11 +5,13 @@ groups, which are digests, fall on nodes and Redis servers.
 """
 
 import argparse
+import json
 import math
 import os
 import random
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 import django
 
@@ -21,8 +23,13 @@ from live_single_session.registry import CHUNK  # noqa: E402
 
 SIZES = [1_000, 100_000, 1_000_000, 10_000_000, 100_000_000]  # users
 
-# Measured: an idle websocket in daphne with Channels, at 1,000 and at 3,000 of them.
-KIB_PER_SOCKET = 39
+# Measured by `make bench`.
+MEASURED = json.loads((Path(__file__).parent / "results" / "bench.json").read_text())
+SOCKETS = MEASURED["sockets"]["found"]
+KIB_PER_SOCKET = SOCKETS["the package's own"]["KiB for each"]  # in daphne, idle
+CORES_PER_SOCKET = SOCKETS["the package's own"]["cpu percent idle"] / 100 / SOCKETS["sockets"]
+LOGINS = MEASURED["login"]["found"]["1000000"]["variants"]
+CPU_MS_PER_SIGN_IN = LOGINS["ours"]["cpu ms"] - LOGINS["none"]["cpu ms"]  # what we add
 # Assumed, and meant to be changed to what a site sees.
 ONLINE = 0.05  # of the users have a tab open at the busiest hour
 SIGN_INS_PER_DAY = 0.5  # of a user
@@ -46,7 +53,9 @@ def needs(users: int) -> dict[str, str]:
         "open sockets": f"{sockets:,.0f}",
         "nodes": f"{nodes:,}",
         "memory of the sockets": f"{sockets * KIB_PER_SOCKET / 2**20:,.1f} GiB",
+        "cores for the sockets": f"{sockets * CORES_PER_SOCKET:,.1f}",
         "sign-ins/s": f"{sign_ins:,.1f}",
+        "cores for what we add to them": f"{sign_ins * CPU_MS_PER_SIGN_IN / 1000:,.1f}",
         "groups joined again/s": f"{sockets / RECHECK_SECONDS:,.0f}",
         "commands to Redis/s": f"{commands:,.0f}",
         "Redis servers": f"{math.ceil(commands / COMMANDS_PER_REDIS):,}",
