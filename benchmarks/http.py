@@ -30,12 +30,12 @@ def _of_engine(sites: dict[str, Site], rounds: int, seconds: int) -> dict[str, A
     }
     for site in sites.values():
         site.start()
-        for path in PAGES.values():
-            # The first one alone: parallel ones fail with django-preventconcurrentlogins.
-            site.get(path, cookies[site.variant])
-            wrk(site, path, 1, {"Cookie": f"sessionid={cookies[site.variant]}"})
     loads = []
     for _ in range(rounds):
+        # Two processes of the same site differ by some percent, for as long as they live.
+        for site in sites.values():
+            site.daphne.restart()
+            _warm(site, cookies[site.variant])
         for page, path in shuffled(PAGES.items()):
             for variant in shuffled(sites):
                 cookie = {"Cookie": f"sessionid={cookies[variant]}"}
@@ -64,6 +64,13 @@ def _of_engine(sites: dict[str, Site], rounds: int, seconds: int) -> dict[str, A
             for page, of_page in taken.items()
         },
     }
+
+
+def _warm(site: Site, cookie: str) -> None:
+    for path in PAGES.values():
+        # The first one alone: parallel ones fail with django-preventconcurrentlogins.
+        site.get(path, cookie)
+        wrk(site, path, 1, {"Cookie": f"sessionid={cookie}"})
 
 
 def _cost(site: Site, path: str, cookie: str) -> dict[str, int]:

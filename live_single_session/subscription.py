@@ -18,6 +18,7 @@ logger = logging.getLogger("live_single_session")
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
+CANCELLATIONS = 8  # of a receiver; a layer may swallow some, and each has its share of time
 
 
 class Subscription:
@@ -121,9 +122,10 @@ class Subscription:
         await self._layer.group_discard(group, self._channel)
 
     async def _receive(self) -> None:
-        while True:
+        receiver, channel = asyncio.current_task(), self._channel
+        while self._receiver is receiver:
             try:
-                self._deliver(await self._layer.receive(self._channel))
+                self._deliver(await self._layer.receive(channel))
             except Exception as error:
                 if "Timeout" not in type(error).__name__:  # an idle socket times out, too
                     self._log(error)
@@ -133,9 +135,13 @@ class Subscription:
 
     async def _stop_receiving(self) -> None:
         receiver, self._receiver = self._receiver, None
-        if receiver is not None:
+        # A cancellation that meets an answer of Redis is now and then lost in its client,
+        # which goes on to wait for the next message.
+        for _ in range(CANCELLATIONS):
+            if receiver is None or receiver.done():
+                return
             receiver.cancel()
-            await asyncio.wait({receiver}, timeout=conf.PUSH_TIMEOUT_SECONDS)
+            await asyncio.wait({receiver}, timeout=conf.PUSH_TIMEOUT_SECONDS / CANCELLATIONS)
 
     def _fail(self, error: Exception) -> None:
         self._log(error)

@@ -245,6 +245,33 @@ async def test_inv4_what_ends_before_its_group_is_joined_at_last_is_found(
         assert (await ended).reason == EndReason.REVOKED_BY_STAFF
 
 
+class StubbornLayer(InMemoryChannelLayer):
+    """Loses a cancellation, as redis-py does now and then, and goes on to wait."""
+
+    lost = 0
+
+    async def receive(self, channel: str) -> Any:
+        try:
+            return await super().receive(channel)
+        except asyncio.CancelledError:
+            if self.lost:
+                raise
+            self.lost += 1
+            return await super().receive(channel)
+
+
+async def test_nobody_goes_on_to_receive_once_everybody_has_left(
+    layer: Callable[[Any], Any],
+) -> None:
+    session = await sign_in()
+    before = asyncio.all_tasks()
+    stubborn = layer(StubbornLayer())
+    async with watched(session):
+        pass
+    await await_until(lambda: stubborn.lost, "the cancellation")
+    await await_until(lambda: asyncio.all_tasks() <= before, "the receiver to stop")
+
+
 class ImpatientLayer(InMemoryChannelLayer):
     """Nothing comes, and it doesn't even wait; or it gives up those who wait for it."""
 
