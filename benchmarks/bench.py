@@ -32,7 +32,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
             "click": lambda: asyncio.run(click.run(times=3)),
         }
     return {
-        "http": lambda: http.run(rounds=8, seconds=2),
+        "http": lambda: http.run(rounds=5, seconds=2),
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=60)),
         "push": lambda: asyncio.run(push.run(SOCKETS, logins=40)),
         "sockets": lambda: sockets.run(count=5_000, rounds=1, idle_seconds=60),

@@ -40,7 +40,9 @@ async def test_inv2_a_chat_that_has_never_heard_of_the_package_is_cut_off(
     page = await visitor.open()
     assert await page.evaluate(CHAT) == "hello"
     await sign_in_elsewhere()
-    await await_until(lambda: page.evaluate("window.chatClosed === 4001"), "the chat to be closed")
+    await await_until(
+        lambda: page.evaluate("window.chatClosed === 4001"), "the chat to be closed"
+    )
     await is_told(page)
 
 
