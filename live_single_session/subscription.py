@@ -18,6 +18,7 @@ logger = logging.getLogger("live_single_session")
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
+NOBODY = "live-single-session.nobody"  # is in this group
 CANCELLATIONS = 8  # of a receiver; a layer may swallow some, and each has its share of time
 
 
@@ -112,8 +113,9 @@ class Subscription:
         if group in self._stale:
             # The pub/sub layer believes that it is still subscribed, and does nothing.
             await self._layer.group_discard(group, self._channel)
-            self._stale.discard(group)
+        self._stale.add(group)  # until it is joined for certain
         await self._layer.group_add(group, self._channel)
+        self._stale.discard(group)
         self._joined.add(group)
 
     async def _leave(self, group: str) -> None:
@@ -152,6 +154,10 @@ class Subscription:
     async def _recover(self) -> None:
         if not self._retry_at:
             return
+        if self._layer is not None:
+            # What the pub/sub layer believes to be subscribed to, it joins without asking.
+            async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
+                await self._layer.group_send(NOBODY, {"type": NOBODY})
         logger.info("The channel layer works again")
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
         # It may wait for an answer on a connection that is dead. Not while the layer is away:
