@@ -193,8 +193,8 @@ async def _verdict(crowd: Load) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=2000)
-    parser.add_argument("--logins", type=float, default=20, help="per second")
+    parser.add_argument("--users", type=int, default=5000)
+    parser.add_argument("--logins", type=float, default=30, help="per second")
     parser.add_argument("--seconds", type=float, default=120)
     options = parser.parse_args()
     before = load()
