@@ -108,6 +108,7 @@ class Plan:
     fault_seconds: tuple[float, float] = (0.3, 2.5)
     pause_seconds: tuple[float, float] = (0.5, 4)  # after a fault
     wrong_clock: bool = True
+    strict: bool = True  # also about logs and speed, which a slow machine has a part in
 
 
 @dataclass
@@ -800,12 +801,14 @@ async def _run(world: World, report: Report) -> None:
     await check_cookies(world, people)
     await sessions_that_authenticate(world, people)
     await watch_once(world)
-    check_speed(world)
+    if plan.strict:
+        check_speed(world)
     await clock_the_news(world, people)
     await check_hearing(world, people)
     await leave(world, people, report)
     world.mark()
-    report.tracebacks = dict(check_logs(world, calm))
+    if plan.strict:
+        report.tracebacks = dict(check_logs(world, calm))
 
 
 def check_speed(world: World) -> None:

@@ -52,8 +52,7 @@ class Firefox(ServerProcess):
         await asyncio.to_thread(self._renew)
 
     async def open_tab(self) -> "Tab":
-        opened = await asyncio.to_thread(self._driver.open, type="tab", focus=True)
-        return Tab(self, opened["handle"])
+        return await asyncio.to_thread(self._open_tab)
 
     def do(self, handle: str, method: str, *arguments: Any, **options: Any) -> Any:
         """What Marionette can do, in one of the tabs."""
@@ -61,9 +60,13 @@ class Firefox(ServerProcess):
             self._driver.switch_to_window(handle, focus=False)
             return getattr(self._driver, method)(*arguments, **options)
 
+    def _open_tab(self) -> "Tab":
+        opened = self.do(self._driver.window_handles[0], "open", type="tab", focus=True)
+        return Tab(self, opened["handle"])
+
     def _renew(self) -> None:
         earlier = self._driver.window_handles
-        self._driver.open(type="tab")
+        self.do(earlier[0], "open", type="tab")  # the tab that was used last may be closed
         for handle in earlier:
             self.do(handle, "close")
         [left] = self._driver.window_handles
