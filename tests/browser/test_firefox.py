@@ -119,9 +119,10 @@ async def test_inv4_when_the_leader_is_closed_another_tab_takes_over(
 ):
     leader = await visitor.open()
     tabs = [await visitor.open() for _ in range(2)]
+    before = visitor.front.handshakes
 
     await leader.close()
-    await await_until(lambda: visitor.front.handshakes == 2, "another leader")
+    await await_until(lambda: visitor.front.handshakes > before, "another leader", seconds=30)
     await sign_in_elsewhere()
 
     for tab in tabs:
