@@ -89,7 +89,7 @@ class Front:
         self.edit(path, "\r\n\r\n", f"\r\n{header}\r\n\r\n")
 
     async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
 
     async def close(self) -> None:
         self._server.close()
@@ -97,15 +97,15 @@ class Front:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _serve(self, reader, writer) -> None:
-        task = asyncio.current_task()
+    def _accept(self, reader, writer) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        try:
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._pass_on(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            await _close(writer)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: writer.close())  # also if it is cancelled unstarted
+
+    async def _serve(self, reader, writer) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await self._pass_on(reader, writer)
 
     async def _pass_on(self, reader, writer) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -52,6 +52,7 @@ class Firefox(ServerProcess):
         await asyncio.to_thread(self._renew)
 
     async def open_tab(self) -> "Tab":
+        """A tab in a window of its own: behind another one, a busy Firefox may not show it."""
         return await asyncio.to_thread(self._open_tab)
 
     def do(self, handle: str, method: str, *arguments: Any, **options: Any) -> Any:
@@ -61,7 +62,7 @@ class Firefox(ServerProcess):
             return getattr(self._driver, method)(*arguments, **options)
 
     def _open_tab(self) -> "Tab":
-        opened = self.do(self._driver.window_handles[0], "open", type="tab", focus=True)
+        opened = self.do(self._driver.window_handles[0], "open", type="window", focus=True)
         return Tab(self, opened["handle"])
 
     def _renew(self) -> None:
