@@ -35,15 +35,9 @@ lint: .venv/.installed-lint
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 # These leave what they find in benchmarks/results; see docs/performance.md.
-bench load chaos: .venv/.installed-bench
+bench load chaos fuzz: .venv/.installed-bench
 	@$(BIN)/python -m tests.servers.packages suite
 	$(BIN)/python -m benchmarks.$@ $(ARGS)
-
-fuzz: .venv/.installed-bench
-	$(BIN)/bandit --quiet --recursive --skip B101 live_single_session
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest -p no:randomly \
-	  tests/evidence/test_fuzz.py tests/evidence/test_security.py
-	$(BIN)/python -m pytest -p no:randomly --ds tests.tokens.settings benchmarks/test_schema.py
 
 docs: .venv/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

@@ -4,6 +4,7 @@ Tests with a browser run on one event loop for the whole session, as the browser
 async fixture of such a test must say `pytest_asyncio.fixture(loop_scope="session")`.
 """
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 import pytest_asyncio
 from asgiref.sync import SyncToAsync
 from channels.layers import channel_layers
+from django.core.signals import got_request_exception
 from django.db import connections
+from django.views.debug import ExceptionReporter
 from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
@@ -234,3 +237,16 @@ async def new_browser_context(
             return context
 
         yield new
+
+
+@pytest.fixture
+def reports() -> Iterator[list[str]]:
+    """What is mailed to a site's admins of errors in its views."""
+    made = []
+
+    def report(request, **kwargs) -> None:
+        made.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
+
+    got_request_exception.connect(report)
+    yield made
+    got_request_exception.disconnect(report)

@@ -1,28 +1,12 @@
 """Invariant 7: what is mailed to a site's admins of an error holds no session key."""
 
-import sys
-
 import pytest
-from django.core.signals import got_request_exception
-from django.views.debug import ExceptionReporter
 from django.views.decorators.debug import sensitive_variables
 
 from tests.browsers import PAGE, Browser
 from tests.site.people import credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def reports():
-    made = []
-
-    def report(request, **kwargs):
-        made.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
-
-    got_request_exception.connect(report)
-    yield made
-    got_request_exception.disconnect(report)
 
 
 @sensitive_variables()

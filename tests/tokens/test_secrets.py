@@ -1,11 +1,8 @@
 """No token, and no password, in a log line, an error, a report of one, or a repr."""
 
 import logging
-import sys
 
 import pytest
-from django.core.signals import got_request_exception
-from django.views.debug import ExceptionReporter
 
 from live_single_session.contrib.simplejwt import SessionEnded
 from live_single_session.contrib.simplejwt.bearer import user_of
@@ -52,19 +49,6 @@ def test_inv7_errors_and_reprs(alice, new_app):
     for shown in (raised.value, raised.value.detail, raised.value.get_full_details()):
         assert_absent(secrets, f"{shown!r} {shown}")
     assert_absent(secrets, repr(token))
-
-
-@pytest.fixture
-def reports():
-    """What is mailed to a site's admins of errors in its views."""
-    made = []
-
-    def report(request, **kwargs):
-        made.append(ExceptionReporter(request, *sys.exc_info()).get_traceback_html())
-
-    got_request_exception.connect(report)
-    yield made
-    got_request_exception.disconnect(report)
 
 
 @pytest.mark.parametrize("what", ["obtain", "refresh", "verify", "log_out", "me"])
