@@ -72,7 +72,7 @@ def _report(result: dict[str, Any]) -> str:
     lines = [
         "# Fuzzing",
         "",
-        f"Made by `make fuzz`: {result['examples']:,} examples for each property, new each time.",
+        f"Made by `make fuzz`: {result['examples']:,} examples for each property, always new.",
         "Looked for: an answer of 5xx, a traceback in the log, a session key or a token in",
         "what comes back, and an answer that the schema doesn't describe.",
         "",
