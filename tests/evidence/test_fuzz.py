@@ -227,6 +227,12 @@ def heard(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
+@pytest.fixture(autouse=True)
+def _pages_of_the_api(settings: Any) -> None:
+    """A browser that opens an endpoint gets one."""
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "rest_framework"]
+
+
 def check_log(heard: pytest.LogCaptureFixture, secrets: Secrets) -> None:
     for record in heard.records:
         if record.name.startswith("django.db"):  # which logs queries, with their parameters
@@ -256,6 +262,14 @@ def application() -> Any:
     cookie=cookies,
     more=headers,
     body=bodies,
+)
+@example(
+    method="GET",
+    path="/api/token/",
+    query=b"",
+    cookie=b"",
+    more=[(b"accept", b"text/html")],
+    body=b"",
 )
 async def test_http(
     method: str,

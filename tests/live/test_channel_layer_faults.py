@@ -126,8 +126,10 @@ async def pretending(redis: RedisServer, site: Daphne, session_id: str) -> Async
     farewell = {"session": session_id, "reason": "revoked"}
     message = {"type": MESSAGE_TYPE, "version": 1, "ended": [farewell]}
 
+    heard = asyncio.Event()  # a cancellation may get lost in Redis's client
+
     async def send() -> None:
-        while True:
+        while not heard.is_set():
             await layer.group_send(group_of(1, "default"), message)
             await asyncio.sleep(0.1)
 
@@ -135,6 +137,6 @@ async def pretending(redis: RedisServer, site: Daphne, session_id: str) -> Async
     try:
         yield
     finally:
-        sender.cancel()
+        heard.set()
         await asyncio.wait({sender})
         await (layer.close_pools() if hasattr(layer, "close_pools") else layer.flush())
