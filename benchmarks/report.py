@@ -26,6 +26,7 @@ def write(found: dict[str, Any], folder: Path) -> None:
     ]
     sections = {
         "http": _http,
+        "middleware": _middleware,
         "login": _login,
         "push": _push,
         "sockets": _sockets,
@@ -98,6 +99,26 @@ def _http(found: dict[str, Any]) -> list[str]:
                 ),
             )
     return lines
+
+
+def _middleware(found: dict[str, Any]) -> list[str]:
+    heads = ["", "no package", "with the middleware", "ratio"]
+    rows = [
+        [
+            page,
+            _with_spread(of["none"], 2),
+            _with_spread(of["ours"], 2),
+            _with_spread(of["ratio"], 3),
+        ]
+        for page, of in found["pages"].items()
+    ]
+    return [
+        "## A request, in one process that has the middleware and has it not by turns",
+        "",
+        f"CPU ms per request, {found['requests']} in a row (`db`, load {found['load']}):",
+        "",
+        *_table(heads, rows),
+    ]
 
 
 def _login(found: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a site of some size needs: ``python -m benchmarks.scale``, as in docs/scale.md.
 
-Arithmetic on the figures below, and one simulation: how evenly the names of the users'
-groups, which are digests, fall on nodes and Redis servers.
+Arithmetic on the figures below, and one simulation: how evenly the users' groups fall on
+several Redis servers, as channels_redis chooses between them.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import django
+from channels_redis.core import RedisChannelLayer
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
@@ -52,6 +53,7 @@ def needs(users: int) -> dict[str, str]:
         "users": f"{users:,}",
         "open sockets": f"{sockets:,.0f}",
         "nodes": f"{nodes:,}",
+        "groups of a node, at most": f"{sockets / nodes:,.0f}",
         "memory of the sockets": f"{sockets * KIB_PER_SOCKET / 2**20:,.1f} GiB",
         "cores for the sockets": f"{sockets * CORES_PER_SOCKET:,.1f}",
         "sign-ins/s": f"{sign_ins:,.1f}",
@@ -65,11 +67,11 @@ def needs(users: int) -> dict[str, str]:
     }
 
 
-def busiest(places: int, users: Iterable[int]) -> float:
-    """Return how much more than its share the fullest of some places gets."""
-    names = [group_of(user, "default") for user in users]
-    full = Counter(int(name.rpartition(".")[2][:8], 16) % places for name in names)
-    return max(full.values()) * places / len(names) - 1
+def busiest(servers: int, users: Iterable[int]) -> float:
+    """Return how much more than its share the fullest of some Redis servers gets."""
+    layer = RedisChannelLayer(hosts=[f"redis://{number}" for number in range(servers)])
+    chosen = Counter(layer.consistent_hash(group_of(user, "default")) for user in users)
+    return max(chosen.values()) * servers / chosen.total() - 1
 
 
 def main() -> None:
@@ -80,9 +82,9 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(column[name] for column in columns) + " |")
 
     sample = random.Random(1).sample(range(100_000_000), 100_000)
-    print("\nUsers of 100,000 online on the fullest place, above its share:")
-    for places in (2, 8, 32, 128):
-        print(f"| {places} | {busiest(places, sample):.1%} |")
+    print("\nUsers of 100,000 online on the fullest Redis server, above its share:")
+    for servers in (2, 8, 32, 128):
+        print(f"| {servers} | {busiest(servers, sample):.1%} |")
 
 
 if __name__ == "__main__":

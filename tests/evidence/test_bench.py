@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from benchmarks import http, login, push, sockets, tokens
+from benchmarks import http, login, middleware, push, sockets, tokens
 
 # The alternatives are installed for `make bench` only.
 BESIDE_NOTHING = ("none", "ours")
@@ -21,6 +21,13 @@ def test_inv8_a_request_costs_no_query_and_no_round_trip(
     variants = http.run(rounds=1, seconds=1)["cached_db"]["pages"]["async view"]
     for cost in ("queries", "cache round trips"):
         assert variants["ours"][cost] == variants["none"][cost] == 1
+
+
+def test_the_middleware_is_measured_beside_its_absence() -> None:
+    found = middleware.run(rounds=1, requests=2)
+    assert {page: of["ratio"]["n"] for page, of in found["pages"].items()} == dict.fromkeys(
+        http.PAGES, 1
+    )
 
 
 def test_a_sign_in_costs_as_many_queries_beside_many_sessions_of_others(
