@@ -67,19 +67,20 @@ def _report(result: dict[str, Any]) -> str:
         "from outside while it goes on, and at the end for the cookies and for every tab.",
         "",
         "| engine, layer, limit | faults | logins | failed by a fault | checks | all knew, s "
-        "after recovery | login to old tab, s: p50 / p99 | violations |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "after recovery | to log in, s: p50 / p99 | until the old tab is told | violations |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for one in result["runs"]:
-        plan, told = one["plan"], one["seconds from login to being told"]
+        plan, knew = one["plan"], one["seconds from recovery until all knew"]
         cells = [
             f"{plan['engine']}, {plan['layer']}, {plan['limit']}",
             sum(one["faults"].values()),
             one["logins"],
             one["logins that a fault failed"],
             one["checks from outside"],
-            f"{one['seconds from recovery until all knew']:.1f}",
-            f"{told['p50']:.2f} / {told['p99']:.2f}",
+            "never" if knew is None else f"{knew:.1f}",
+            _quantiles(one["seconds to log in"]),
+            _quantiles(one["seconds from login to being told"]),
             len(one["violations"]),
         ]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
@@ -88,8 +89,8 @@ def _report(result: dict[str, Any]) -> str:
         faults = ", ".join(f"{name} {n}" for name, n in sorted(one["faults"].items()))
         after = "; ".join(
             f"{node['tasks']} tasks, {node['files']} files, {node['threads']} threads, "
-            f"{node['resident'] >> 20} MiB"
-            for node in one["after"]
+            f"{node['resident'] >> 20} MiB (before: {was['resident'] >> 20})"
+            for was, node in zip(one["before"], one["after"], strict=True)
         )
         lines += [
             f"- {one['plan']['engine']}, {one['plan']['layer']} (seed {one['plan']['seed']}, "
@@ -107,6 +108,10 @@ def _report(result: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _quantiles(seconds: dict[str, float]) -> str:
+    return f"{seconds['p50']:.2f} / {seconds['p99']:.2f}"
 
 
 if __name__ == "__main__":

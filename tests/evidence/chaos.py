@@ -351,7 +351,8 @@ class World:
             if not order:  # each of them comes up
                 order = random.sample(self._wanted, len(self._wanted))
             await self.faults[order.pop()]()
-            await asyncio.sleep(random.uniform(*self.plan.pause_seconds))
+            pause = random.uniform(*self.plan.pause_seconds)
+            await asyncio.sleep(max(0.0, min(pause, until - time.monotonic())))
 
 
 def wrong_clock(seconds: int) -> dict[str, object]:
@@ -563,43 +564,39 @@ async def _try_dead_cookie(world: World, person: Person, client: HttpClient) -> 
             world.journal.violation(f"the ended session {row} opened a page")
 
 
-async def settle(world: World, people: list[Person]) -> None:
-    """After the recovery: everybody learns the truth in time."""
-    recovered = time.monotonic()
-    # A handshake that a fault has left hanging is given up after 10 s.
-    patience = world.plan.recheck_seconds + 12
-    rows: dict[str, Any] = {}
-
-    def ignorant() -> list[str]:
-        found = []
-        for tab in (tab for person in people for tab in person.tabs):
-            row, user = rows.get(tab.session or ""), tab.visitor.user
-            if row is None and tab.told is None:
-                found.append(f"a tab of {user} has not connected: {tab.codes}")
-            elif row is not None and not row.live and tab.told is None:
-                found.append(f"a tab of {user} was not told: {row}")
-            elif row is not None and row.live and tab.told is None and not tab.is_open:
-                found.append(f"a tab of {user} is not connected: {tab.codes}")
-        return found
-
-    for person in people:  # they stopped at any moment
-        for tab in person.tabs:
-            if tab.told is not None and not tab.heeded:
-                await person.check_farewell(tab)
+async def settle(world: World, people: list[Person], lives: "asyncio.Future[Any]") -> None:
+    """After the recovery: everybody learns the truth in time, even while they sign in."""
+    recovered = last_login = time.monotonic()
     while True:
-        known = {str(row.id): row for row, _ in await world.database.rows()}
-        rows.clear()
-        rows.update(known)
-        left = ignorant()
-        if not left:
-            took = time.monotonic() - recovered
-            world.journal.seconds_until_all_knew = took
-            return
-        if time.monotonic() > recovered + patience:
-            for text in left:
-                world.journal.violation(f"{patience} s after the recovery {text}")
-            return
+        if not lives.done():
+            last_login = time.monotonic()
+        left = await ignorant(world, people)
+        now = time.monotonic()
+        if not left and world.journal.seconds_until_all_knew is None:
+            world.journal.seconds_until_all_knew = now - recovered
+        # A handshake that a fault has left hanging is given up after 10 s.
+        deadline = max(recovered + 12, last_login) + world.plan.recheck_seconds
+        if lives.done() and (not left or now > deadline):
+            break
         await asyncio.sleep(0.1)
+    await lives  # or what one of them has raised
+    for text in left:
+        world.journal.violation(f"{now - recovered:.0f} s after the recovery {text}")
+
+
+async def ignorant(world: World, people: list[Person]) -> list[str]:
+    """Who doesn't know the truth: was not told, or can't be."""
+    rows = {str(row.id): row for row, _ in await world.database.rows()}
+    found = []
+    for tab in (tab for person in people for tab in person.tabs if tab.told is None):
+        row, user = rows.get(tab.session or ""), tab.visitor.user
+        if row is None:
+            found.append(f"a tab of {user} has not connected: {tab.codes}")
+        elif not row.live:
+            found.append(f"a tab of {user} was not told: {row}")
+        elif not tab.is_open:
+            found.append(f"a tab of {user} is not connected: {tab.codes}")
+    return found
 
 
 async def check_cookies(world: World, people: list[Person]) -> None:
@@ -779,7 +776,7 @@ async def _run(world: World, report: Report) -> None:
         Person(world, name_of(user)) for user in range(plan.users) for _ in range(plan.browsers)
     ]
     world.journal.began = time.monotonic()
-    lives = [asyncio.create_task(person.live()) for person in people]
+    lives = asyncio.gather(*(person.live() for person in people))
     await asyncio.sleep(min(5.0, plan.seconds / 4))  # warm
     report.before = await inside(world)
     witnesses = [
@@ -788,15 +785,16 @@ async def _run(world: World, report: Report) -> None:
     ]
     until = time.monotonic() + plan.seconds
     await world.fail(until)
-    # Healed: they go on for a moment, and then stop signing in.
-    await asyncio.sleep(1)
     world.is_over = True
-    await asyncio.gather(*lives)
+    await settle(world, people, lives)
     for witness in witnesses:
         if witness.done():
             await witness  # it has failed
         await gone(witness)
-    await settle(world, people)
+    for person in people:  # they stopped at any moment
+        for tab in person.tabs:
+            if tab.told is not None and not tab.heeded:
+                await person.check_farewell(tab)
     calm = [len(node.log) for node in world.nodes]
     await check_cookies(world, people)
     await sessions_that_authenticate(world, people)

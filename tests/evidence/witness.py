@@ -118,7 +118,7 @@ class Journal:
     answers: list[tuple[float, float]] = field(default_factory=list)  # requests: since, until
     seconds_to_login: list[float] = field(default_factory=list)
     seconds_to_tell: list[float] = field(default_factory=list)
-    seconds_until_all_knew: float = 0.0
+    seconds_until_all_knew: float | None = None  # if ever
     unfinished: int = 0
     faults: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
