@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tomllib
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
+from types import ModuleType
 from typing import NamedTuple
 
 import pytest
@@ -23,8 +25,10 @@ from packaging.requirements import Requirement
 
 import live_single_session
 from live_single_session import conf, registry, signals
-from live_single_session.models import EndReason
+from live_single_session.farewell import farewell_to
+from live_single_session.models import EndReason, UserSession
 from tests.asgi import application
+from tests.browsers import FIREFOX, AsyncBrowser
 from tests.servers.process import ROOT
 
 STATIC = Path(live_single_session.__file__).parent / "static" / "live_single_session"
@@ -243,7 +247,7 @@ def test_every_setting_is_in(page):
 
 def test_every_check_is_in_the_reference():
     package = Path(inspect.getfile(conf)).parent
-    sources = [path.read_text() for path in package.glob("*.py")]
+    sources = [path.read_text() for path in package.rglob("*.py")]
     raised = {
         id_ for text in sources for id_ in re.findall(r"live_single_session\.[EW]\d+", text)
     }
@@ -279,7 +283,41 @@ def test_registry_is_as_documented(name):
     assert hasattr(registry, documented[2])
 
 
-# The helper for other people's tests, as it stands in the documentation
+def test_frame_of_an_ended_session_is_as_documented(settings):
+    settings.LIVE_SINGLE_SESSION = {"NOT_YOU_URL": "/accounts/password_reset/"}
+    shown = json.loads(block_with('"session.ended"', "protocol.md"))
+    row = UserSession(
+        end_reason=EndReason.SUPERSEDED,
+        ended_at=datetime(2026, 11, 23, 15, 40, 19, 842000, UTC),
+        replaced_by=UserSession(user_agent=FIREFOX),
+    )
+    told = farewell_to(row).frame(signed_in=False)
+    assert shown == told | {"session": shown["session"], "message": shown["message"]}
+    detail = reference("script.md").partition("| key | |")[2].partition("\n\n")[0]
+    assert [key for key in told if key != "type" and f"`{key}`" not in detail] == []
+
+
+# What readers copy into their sites and tests, as it stands in the documentation
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_chat_of_the_tutorial_stops_with_the_session(django_user_model, monkeypatch):
+    chat = block_with("class ChatConsumer", "tutorial.md")
+    consumer, _, routed = chat.partition("# mysite/asgi.py")
+    for name in ("mysite", "mysite.consumers"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    exec(consumer, vars(sys.modules["mysite.consumers"]))
+    site: dict = {}
+    exec(block_with("get_asgi_application()", "tutorial.md") + f"#{routed}", site)
+    user = await django_user_model.objects.acreate_user("alice")
+    old, new = AsyncBrowser(), AsyncBrowser()
+    await old.aforce_login(user)
+
+    async with old.websocket("/ws/chat/", application=site["application"]) as socket:
+        await socket.send_json_to({"text": "hello"})
+        assert await socket.frame() == {"from": "alice", "text": "hello"}
+        await new.aforce_login(user)
+        assert await socket.close_code() == 4001
 
 
 @pytest.mark.django_db(transaction=True)
