@@ -17,12 +17,13 @@ from django.utils.module_loading import import_string
 
 from live_single_session import policy, refusals, registry
 from live_single_session.backends.fence import Fence
-from live_single_session.conf import DEFAULTS
+from live_single_session.conf import DEFAULTS, conf
 
 Messages = list[checks.CheckMessage]
 
 SETTING = "LIVE_SINGLE_SESSION"
 MIDDLEWARE = "live_single_session.middleware.SingleSessionMiddleware"
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 ENOUGH_CAPACITY = 1000  # messages: what a burst of sign-ins in one second needs
@@ -145,7 +146,7 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check_middleware(**kwargs: Any) -> Messages:
-    """W001 and W002: the middleware is missing, or stands where it can't work."""
+    """W001, W002 and W010: the middleware is missing, or stands where it can't work."""
     listed = list(settings.MIDDLEWARE)
     ours = _position(MIDDLEWARE, listed)
     if ours is None:
@@ -157,7 +158,7 @@ def check_middleware(**kwargs: Any) -> Messages:
                 id="live_single_session.W001",
             )
         ]
-    return [
+    found: Messages = [
         checks.Warning(
             f"{MIDDLEWARE} must come after {other} in MIDDLEWARE.",
             hint="Move it down the list.",
@@ -166,6 +167,16 @@ def check_middleware(**kwargs: Any) -> Messages:
         for other in (AUTHENTICATION, MESSAGES)
         if (_position(other, listed) or 0) > ours
     ]
+    remote = _position(REMOTE_USER, listed)
+    if remote is not None and remote < ours and conf.ON_LIMIT in (policy.REFUSE, policy.ASK):
+        found.append(
+            checks.Warning(
+                f"{MIDDLEWARE} must come before {listed[remote]} in MIDDLEWARE.",
+                hint="It answers for the sign-ins that are refused there; they fail otherwise.",
+                id="live_single_session.W010",
+            )
+        )
+    return found
 
 
 def _position(path: str, listed: list[str]) -> int | None:

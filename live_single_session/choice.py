@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ CONTINUE = "continue"
 CANCEL = "cancel"
 
 
+@login_not_required
 @never_cache
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,9 +15,30 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
-from django.db import InterfaceError, OperationalError, connections, router
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+)
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
+
+# What a database raises by itself. That no row was there to be updated, Django finds out.
+TROUBLE = (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 
 def store_class() -> Any:
@@ -74,7 +95,7 @@ def suspect(session_keys: Iterable[str], seconds: float) -> None:
 
 def is_gone(error: UpdateError) -> bool:
     """Tell whether a session was not saved because it is gone, and not for other trouble."""
-    return not isinstance(error.__context__, OperationalError | InterfaceError)
+    return not isinstance(error.__context__, TROUBLE)
 
 
 def save(session: SessionBase) -> bool:
@@ -112,6 +133,18 @@ def forget_rows(session_keys: Collection[str], using: str) -> Collection[str]:
 def forget(session_key: str) -> None:
     """Delete one session, by the engine's own means."""
     store_class()().delete(session_key)
+
+
+@sensitive_variables()
+def has(session_key: str) -> bool:
+    """Tell whether the engine has a session of this key, in whatever state it is."""
+    store = store_class()(session_key)
+    if not isinstance(store, DBStore):
+        return bool(store.exists(session_key))
+    model = store.get_model_class()
+    # Where sessions are written: a replica may not have it yet.
+    rows = model._default_manager.using(router.db_for_write(model))
+    return bool(rows.filter(session_key=session_key).exists())
 
 
 @sensitive_variables()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from weakref import ref
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
@@ -47,7 +48,7 @@ class SingleSessionMiddleware:
         keeper = keep_answer(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
-        keeper.response = response
+        keeper.response = ref(response)
         if errand := errand_for(request, response) or use_of(request):
             response = errand(request, response)
         end_stream_with_session(request, response)
@@ -57,7 +58,7 @@ class SingleSessionMiddleware:
         keeper = keep_answer(request)
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
-        keeper.response = response
+        keeper.response = ref(response)
         if errand := errand_for(request, response) or use_of(request):
             response = await sync_to_async(errand)(request, response)
         end_stream_with_session(request, response)
@@ -79,6 +80,8 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
         return None
     # Django saves no session and sets no cookie for a response that failed.
     if response.status_code >= 500:
+        if refusals.noted_in(request) is not None:
+            return refuse
         return abandon_login if _is_login_lost(request) else None
     if answers.HEADER in response.headers:
         return None
@@ -94,7 +97,9 @@ def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | Non
         return follow_key
     if _is_turned_away(request):
         return check_user
-    return note_expiry if _lasts_otherwise(request, session, data) else None
+    if _lasts_otherwise(request, session, data):
+        return note_expiry
+    return check_cookie if _is_cookie_renewed(request, session) else None
 
 
 def use_of(request: HttpRequest) -> Errand | None:
@@ -111,32 +116,52 @@ class Keeper:
     nobody has, its cookie is dead, and the next request is told.
     """
 
-    response: HttpResponseBase | None = None
+    response: "ref[HttpResponseBase] | None" = None
+
+    # It refers weakly to what refers to it: a request is to be freed with its answer.
 
     def __init__(self, request: HttpRequest) -> None:
-        session = request.session
-        self._request = request
-        self._save, self._asave = session.save, session.asave
-        session.save = self.save  # type: ignore[method-assign]
-        session.asave = self.asave  # type: ignore[method-assign]
+        self._request = ref(request)
+        self._session = ref(request.session)
+        for name in ("save", "asave", "flush", "aflush"):
+            setattr(request.session, name, getattr(self, name))
 
     def save(self, must_create: bool = False) -> None:
         try:
-            self._save(must_create)
+            self._own("save")(must_create)
         except UpdateError as error:
             self._drop(error, must_create)
 
     async def asave(self, must_create: bool = False) -> None:
         try:
-            await self._asave(must_create)
+            await self._own("asave")(must_create)
         except UpdateError as error:
             self._drop(error, must_create)
+
+    def flush(self) -> None:
+        self._own("flush")()
+        self._note_flush()
+
+    async def aflush(self) -> None:
+        await self._own("aflush")()
+        self._note_flush()
+
+    def _own(self, name: str) -> Any:
+        """Return a method of the session as its class has it."""
+        session = self._session()
+        return getattr(type(session), name).__get__(session)
 
     def _drop(self, error: UpdateError, must_create: bool) -> None:
         if must_create or not engine.is_gone(error):
             raise error
-        if self.response is not None and started_in(self._request) is None:
-            _skip_session_cookie(self.response)
+        request = self._request()
+        response = None if self.response is None else self.response()
+        if request is not None and response is not None and started_in(request) is None:
+            _skip_session_cookie(response)
+
+    def _note_flush(self) -> None:
+        if (request := self._request()) is not None:
+            request._live_single_session_flushed = True  # type: ignore[attr-defined]
 
 
 def keep_answer(request: HttpRequest) -> Any:
@@ -176,8 +201,15 @@ def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) ->
 
 def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Give a row to a session from before the installation."""
-    registry.adopt(_user_of(request, request.session), request)
+    if not _go_back_to_old_key(request):
+        registry.adopt(_user_of(request, request.session), request)
     return response
+
+
+def refuse(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Answer a request whose login found no place, where a middleware has tried it."""
+    refused = refusals.noted_in(request)
+    return response if refused is None else refusals.answer_everywhere(request, refused)
 
 
 def undo_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -197,8 +229,10 @@ def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     session = request.session
     old_key, new_key = _known_key(request), session.session_key
     session_id, user_pk = session[SESSION_ID_KEY], session[SESSION_KEY]
-    if new_key is None:
+    if new_key is None or _go_back_to_old_key(request):
         return response
+    if "_session_expiry" in session:  # the old key is suspect for as long as it may be cached
+        note_expiry(request, response)
     key = registry.rotate(session_id, user_pk, old_key, new_key)
     if key != new_key:
         session.delete(new_key)
@@ -208,6 +242,21 @@ def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     return response
 
 
+@sensitive_variables()
+def _go_back_to_old_key(request: HttpRequest) -> bool:
+    """Go on with a session's old key if its new one was rolled back with the view.
+
+    Returns:
+        whether it was.
+    """
+    old_key, new_key = _known_key(request), request.session.session_key
+    if not engine.keeps_keys() or new_key in (None, old_key) or engine.has(new_key):
+        return False
+    request.session = engine.store_class()(old_key)
+    request.session.modified = started_in(request) is not None  # no browser has it yet
+    return True
+
+
 def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Record how long a session lasts, where that isn't what the registry knows."""
     session = request.session
@@ -215,7 +264,16 @@ def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
         lifetime *= 1.1
     note = registry.prolong if started_in(request) is None else registry.set_lifetime
-    note(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime)
+    if not note(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime):
+        _skip_session_cookie(response)
+    return response
+
+
+def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Renew no cookie of a session that ended meanwhile: its browser may have a newer one."""
+    session_id = as_uuid(request.session[SESSION_ID_KEY])
+    if session_id is None or registry.ended_among([session_id]):
+        _skip_session_cookie(response)
     return response
 
 
@@ -293,24 +351,29 @@ def _known_key(request: HttpRequest) -> str | None:
 def _is_login_lost(request: HttpRequest) -> bool:
     started = started_in(request)
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return started is not None and started.committed and started.key != cookie
+    return started is not None and started.key != cookie
 
 
 def _lasts_otherwise(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
     if started_in(request) is not None:
         return "_session_expiry" in data  # set by the view, after it signed its user in
     known = getattr(session, "known_expiry", None)
-    if engine.keeps_keys() or known is None:
+    if known is None or not _is_cookie_renewed(request, session):
         return False
-    is_saved = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-    return bool(is_saved and known < session.get_expiry_date())
+    return bool(known < session.get_expiry_date())
+
+
+def _is_cookie_renewed(request: HttpRequest, session: SessionBase) -> bool:
+    """Tell whether the browser gets a session anew that is a cookie, and was one before."""
+    if engine.keeps_keys() or started_in(request) is not None:
+        return False
+    return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
 
 
 def _was_flushed(request: HttpRequest) -> bool:
     """Tell whether this request had a session that was flushed while it ran."""
-    session = request.session
     # A cookie that is its own session and can still be read was there to be flushed.
-    return not engine.keeps_keys() or (session.modified and session.is_empty())
+    return not engine.keeps_keys() or getattr(request, "_live_single_session_flushed", False)
 
 
 def _was_refused(request: HttpRequest) -> bool:

@@ -51,6 +51,7 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     except registry.LoginRefused as refused:
         _sign_out_again(request, refusals.to_keep(request, refused))
         refusals.announce(request, refused)
+        refusals.note(request, refused)
         raise
     except Exception:
         logger.error("The sign-in of user %s failed: it could not be recorded", user.pk)

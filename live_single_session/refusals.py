@@ -73,6 +73,16 @@ def announce(request: HttpRequest, refused: registry.LoginRefused) -> None:
     login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)
 
 
+def note(request: HttpRequest, refused: registry.LoginRefused) -> None:
+    """Remember the refusal, for where the exception can't be caught: in another middleware."""
+    request._live_single_session_refused = refused  # type: ignore[attr-defined]
+
+
+def noted_in(request: HttpRequest) -> registry.LoginRefused | None:
+    """Return what ``note()`` noted of this request, if anything."""
+    return getattr(request, "_live_single_session_refused", None)
+
+
 def forget(request: HttpRequest) -> None:
     """Leave nothing of earlier refusals in a session that was signed in to."""
     for key in (pending.KEY, REFUSED_AT):
@@ -110,6 +120,16 @@ def answer(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse
         response = HttpResponseRedirect(_back(request))
     add_never_cache_headers(response)
     return response
+
+
+def answer_everywhere(request: HttpRequest, refused: registry.LoginRefused) -> HttpResponse:
+    """Return the answer where a middleware signs in on every page: no other one helps."""
+    announce(request, refused)
+    _flush_again(request, refused.user)
+    pending.drop(request.session)
+    answer = _own_page(request, refused) if is_page(request) else _json(request, refused, None)
+    add_never_cache_headers(answer)
+    return answer
 
 
 @sensitive_variables()

@@ -128,10 +128,12 @@ class Subscription:
         while self._receiver is receiver:
             try:
                 self._deliver(await self._layer.receive(channel))
+                self._pause = FIRST_PAUSE
             except Exception as error:
                 if "Timeout" not in type(error).__name__:  # an idle socket times out, too
                     self._log(error)
                     self.doubt()
+                    self._pause = min(LONGEST_PAUSE, 2 * self._pause)
                     self._lost()
                 await asyncio.sleep(self._pause)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, Q, Value, When
@@ -44,6 +45,7 @@ PER_PAGE = 20
 View = Callable[..., HttpResponse]
 
 
+@login_not_required
 @never_cache
 @require_safe
 @sensitive_variables()
@@ -131,6 +133,7 @@ class Entry:
 def _own(view: View) -> View:
     """Let in those who are signed in; nobody else's sessions are found."""
 
+    @login_not_required  # it sees to that itself
     @never_cache
     @vary_on_headers("Accept", "Sec-Fetch-Mode")
     @csrf_protect

@@ -103,6 +103,7 @@ class Watch:
         self._entries: dict[UUID, set[Entry]] = {}
         self._groups: dict[str, set[Entry]] = {}
         self._unseen: set[Entry] = set()
+        self._next_check = 0.0
         self._changed = asyncio.Event()
         self._subscription = Subscription(deliver=self._deliver, lost=self._changed.set)
         self._keeper: asyncio.Task[None] | None = None
@@ -138,17 +139,35 @@ class Watch:
             self._keeper = None
 
     async def _keep_watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_check = loop.time() + conf.RECHECK_SECONDS
+        self._schedule_check()
         while self._entries:
             self._changed.clear()
-            if loop.time() >= next_check:
-                next_check = loop.time() + conf.RECHECK_SECONDS
+            if self._is_check_due():
+                self._schedule_check()
                 self._doubt_everything()
-            for group in await self._subscription.update(self._groups):
+            for group in await self._join():
                 self._unseen |= self._groups.get(group, set())
             await self._look()
-            await self._wait(next_check - loop.time())
+            await self._wait()
+
+    def _schedule_check(self) -> None:
+        self._next_check = asyncio.get_running_loop().time() + conf.RECHECK_SECONDS
+
+    def _is_check_due(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._next_check
+
+    async def _join(self) -> set[str]:
+        """Join the groups; while a slow layer takes its time, go on looking."""
+        joining = asyncio.create_task(self._subscription.update(self._groups))
+        try:
+            while not (await asyncio.wait({joining}, timeout=conf.PUSH_TIMEOUT_SECONDS))[0]:
+                if self._is_check_due():
+                    self._schedule_check()
+                    self._look_at_all()
+                await self._look()
+            return joining.result()
+        finally:
+            joining.cancel()
 
     async def _look(self) -> None:
         """Ask the registry about the sessions that may have ended unheard."""
@@ -167,7 +186,8 @@ class Watch:
                 entry.end(farewell_to(row) if row else missing(entry.session_id))
             entry.look_is_done()
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self) -> None:
+        seconds = self._next_check - asyncio.get_running_loop().time()
         if self._unseen:
             seconds = min(seconds, RETRY_SECONDS)
         retry = self._subscription.seconds_to_retry()
@@ -179,6 +199,9 @@ class Watch:
 
     def _doubt_everything(self) -> None:
         self._subscription.doubt()
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
         self._unseen.update(*self._entries.values())
 
     def _deliver(self, message: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ def redis(capacity=1000, **host):
 
 OURS = "live_single_session.middleware.SingleSessionMiddleware"
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
 
 not_callable = "a string"
 
@@ -192,6 +193,25 @@ def test_w002_middleware_stands_too_early(settings, other):
     found = messages()
     assert found.keys() == {"W002"}
     assert other in found["W002"].msg
+
+
+@pytest.mark.parametrize(
+    ("on_limit", "in_front", "found"),
+    [
+        ("refuse", True, {"W010"}),
+        ("ask", True, {"W010"}),
+        ("refuse", False, set()),
+        ("end_oldest", True, set()),
+    ],
+)
+def test_w010_a_sign_in_that_is_refused_in_front_of_the_middleware(
+    settings, on_limit, in_front, found
+):
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": on_limit}
+    place = settings.MIDDLEWARE.index(OURS) + (not in_front)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE]
+    settings.MIDDLEWARE.insert(place, REMOTE_USER)
+    assert messages().keys() == found
 
 
 def test_w003_no_channel_layer(settings):

@@ -147,3 +147,24 @@ def test_inv6_a_late_answer_signs_nobody_out(tab, alice):
     answer = ask(tab, session)
     assert answer.json()["code"] == "session_ended"
     assert not answer.cookies
+
+
+@pytest.mark.parametrize("browser_class", [Browser, AsyncBrowser])
+def test_inv6_a_site_that_wants_a_login_everywhere_leaves_it_to_answer(
+    settings, alice, browser_class
+):
+    """Else it redirects, and its answer would remove a cookie that may be a newer one."""
+    authentication = "django.contrib.auth.middleware.AuthenticationMiddleware"
+    place = settings.MIDDLEWARE.index(authentication) + 1
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE]
+    settings.MIDDLEWARE.insert(place, "django.contrib.auth.middleware.LoginRequiredMiddleware")
+    old, new = browser_class(), Browser()
+    response = ask(old)
+    assert (response.status_code, response.json()) == (401, {"code": "not_signed_in"})
+    user = alice
+    old.client.force_login(user)
+    new.client.force_login(user)
+    response = ask(old)
+    assert response.json()["reason"] == "superseded"
+    assert response.json()["title"]
+    assert "sessionid" not in response.cookies

@@ -97,13 +97,19 @@ class MarkedFence(Fence):
     def suspect(cls, session_keys: Iterable[str], seconds: float) -> None:
         """Mark sessions for as long as they could have lived.
 
+        Args:
+            session_keys: which ones.
+            seconds: for how long at least; their data may ask for more.
+
         Raises:
             CacheFailed: some could not be marked. Most caches raise; memcached's say which.
         """
         store: Any = cls()
         prefix = store.cache_key_prefix
+        stores: list[Any] = [cls(session_key) for session_key in session_keys]
+        longest = max([seconds, *(store.get_expiry_age() for store in stores)])
         marks = {mark_of(prefix + session_key): 1 for session_key in session_keys}
-        if store._cache.set_many(marks, timeout=int(seconds) + 1):
+        if store._cache.set_many(marks, timeout=int(longest) + 1):
             raise CacheFailed("not all sessions could be marked")
 
     @sensitive_variables()

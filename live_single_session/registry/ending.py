@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -59,7 +60,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     """Return those of some sessions that have ended, in one query if none has.
 
     Sessions that expired on their own and those of deactivated users end here, and what
-    an earlier clean-up left behind is finished.
+    an earlier clean-up left behind is finished. That waits for nobody's lock, since many
+    wait for the answer: what is locked is left to whoever looks next.
 
     Returns:
         their rows by id; None in the place of a row that is missing.
@@ -73,11 +75,12 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     return ended
 
 
-def finish(rows: UserSessionQuerySet | None = None) -> int:
+def finish(rows: UserSessionQuerySet | None = None, *, wait: bool = True) -> int:
     """Make the engine forget ended sessions that it may still hold. Idempotent.
 
     Args:
         rows: which ones to look at; by default all.
+        wait: whether to wait for requests that are writing to them.
 
     Returns:
         how many this call finished.
@@ -88,7 +91,7 @@ def finish(rows: UserSessionQuerySet | None = None) -> int:
         found = list(unfinished.filter(pk__in=chunk))
         # Their marks may not have been set, or not have outlived the cache.
         if suspect([row.session_key for row in found], found):
-            finished += _forget({row.pk: row.session_key for row in found})
+            finished += _forget({row.pk: row.session_key for row in found}, wait=wait)
     return finished
 
 
@@ -100,11 +103,16 @@ def is_held(row: UserSession, now: datetime) -> bool:
 
 
 def end_where(
-    user_pk: Any, reason: str, match: Q, replaced_by: UserSession | None = None
+    user_pk: Any,
+    reason: str,
+    match: Q,
+    replaced_by: UserSession | None = None,
+    *,
+    wait: bool = True,
 ) -> int:
     """End those of a user's live sessions that match; return how many they were."""
     try:
-        with table.locked({user_pk}) as now:
+        with table.locked({user_pk}, wait=wait) as now:
             rows = list(table.for_update(table.rows().live().filter(match, user_id=user_pk)))
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
@@ -148,10 +156,15 @@ def end_rows(
 
 
 @sensitive_variables()
-def _forget(keys: Mapping[uuid.UUID, str]) -> int:
+def _forget(keys: Mapping[uuid.UUID, str], *, wait: bool = True) -> int:
     """Clean up after sessions that have ended; return how many were left to clean up."""
-    forgotten = set(engine.forget_rows(keys.values(), table.database()))
-    for pk, key in keys.items():
+    using = table.database()
+    if wait or not engine.shares_transaction(using):
+        forgotten, left = set(engine.forget_rows(keys.values(), using)), keys
+    else:
+        with transaction.atomic(using=using):
+            forgotten, left = engine.delete_rows(keys.values(), using), {}
+    for pk, key in left.items():
         if key in forgotten:
             continue
         try:
@@ -192,8 +205,8 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
     for row in doubtful.live().select_related("user"):
         reason = _reason_to_end(row, now)
         if reason is not None:
-            end(row, reason)
-    finish(doubtful)
+            end_where(row.user_id, reason, Q(pk=row.pk), wait=False)
+    finish(doubtful, wait=False)
     rows = doubtful.select_related("replaced_by").in_bulk()
     ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
     return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}

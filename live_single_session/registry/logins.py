@@ -172,8 +172,7 @@ def rotate(
             old_key = old_key or row.session_key
             row.session_key, row.key_digest = new_key, digest(new_key)
             row.save(using=table.database(), update_fields=["session_key", "key_digest"])
-            # A racing read or a late save could bring the old key back.
-            ending.suspect([old_key], [row])
+            _leave_behind(old_key, row)
             return new_key
     except get_user_model().DoesNotExist:
         return None
@@ -343,11 +342,20 @@ def _take_key(row: UserSession, session: SessionBase) -> None:
         row.session_key, row.key_digest = session.session_key, digest(session.session_key)
 
 
+@sensitive_variables()
+def _leave_behind(old_key: str, row: UserSession) -> None:
+    """Let nobody use an old key, which a racing read or a late save could bring back."""
+    ending.suspect([old_key], [row])
+
+
 def _follow(row: UserSession, session: SessionBase, now: datetime) -> None:
     """Record what a second login in the same browser changed."""
     row.expires_at = _expiry(session, now)
+    old_key = row.session_key
     _take_key(row, session)
     row.save(using=table.database(), update_fields=["expires_at", "session_key", "key_digest"])
+    if old_key not in ("", row.session_key):
+        _leave_behind(old_key, row)
 
 
 def _save(session: SessionBase, row: UserSession) -> None:

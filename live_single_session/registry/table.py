@@ -25,11 +25,15 @@ def database() -> str:
 
 
 @contextmanager
-def locked(user_pks: Collection[Any]) -> Iterator[datetime]:
+def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime]:
     """Hold the locks of some users for one transaction; yield the database's time.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
     takes the database's.
+
+    Raises:
+        DoesNotExist: there are no such users; or others hold their locks, and this is not
+            to ``wait`` for them.
     """
     using = database()
     with transaction.atomic(using=using):
@@ -38,7 +42,8 @@ def locked(user_pks: Collection[Any]) -> Iterator[datetime]:
         if features.has_select_for_update:
             # In one order, so that two users who swap browsers can't deadlock.
             users = users.order_by("pk").select_for_update(
-                no_key=features.has_select_for_no_key_update
+                no_key=features.has_select_for_no_key_update,
+                skip_locked=not wait and features.has_select_for_update_skip_locked,
             )
         else:
             rows().filter(pk=uuid.UUID(int=0)).update(slot="")

@@ -1,12 +1,13 @@
 """Invariant 4: the watch finds out what nobody told it, whatever the layer does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.contrib.auth.models import User
@@ -298,6 +299,101 @@ async def test_inv4_groups_are_heard_again_after_receiving_failed(
         await say_it_ended(session)
         assert (await ended).reason == EndReason.REVOKED
     assert impatient.failed < 100  # nobody else had a turn meanwhile
+
+
+class SlowLayer(InMemoryChannelLayer):  # type: ignore[misc]
+    """Redis under such a load that each group takes its time."""
+
+    seconds = 0.0
+
+    async def group_add(self, group: str, channel: str) -> None:
+        await asyncio.sleep(self.seconds)
+        await super().group_add(group, channel)
+
+
+async def test_inv4_a_slow_layer_keeps_nobody_waiting(layer: Callable[[Any], Any]) -> None:
+    session = await sign_in()
+    slow = layer(SlowLayer())
+    async with AsyncExitStack() as others:
+        for number in range(watch_many := 2_000):
+            others.enter_context(entered(number + 1_000))
+        async with watched(session) as ended:
+            slow.seconds = 0.15  # less than it may take, and half a minute for all
+            await asyncio.sleep(0.3)  # the re-check has begun
+            await the_row_was_ended(session)
+            assert (await ended).reason == EndReason.REVOKED_BY_STAFF
+            async with asyncio.timeout(SECONDS), watching(uuid4(), watch_many):
+                pass
+
+
+@contextmanager
+def entered(user_pk: int) -> Iterator[None]:
+    """Somebody else's connection, which nobody waits for."""
+    entry = watch.get_watch().enter(uuid4(), group_of(user_pk, "default"))
+    try:
+        yield
+    finally:
+        watch.get_watch().leave(entry)
+
+
+class DeafLayer(InMemoryChannelLayer):  # type: ignore[misc]
+    """It lets groups be joined, but nothing be received: so does a proxy without BZPOPMIN."""
+
+    joined = 0
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self.joined += 1
+        await super().group_add(group, channel)
+
+    async def receive(self, channel: str) -> Any:
+        raise ConnectionError("unknown command")
+
+
+async def test_a_layer_that_nothing_is_received_from_is_asked_ever_less(
+    layer: Callable[[Any], Any], settings: Any
+) -> None:
+    settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 60}
+    session = await sign_in()
+    deaf = layer(DeafLayer())
+    async with watched(session):
+        await asyncio.sleep(2)
+    assert 2 <= deaf.joined <= 6
+
+
+async def test_inv4_a_user_whose_row_is_locked_keeps_nobody_else_waiting(
+    site_database: Callable[[str], str],
+    start_daphne: Callable[..., Daphne],
+    redis: RedisServer,
+) -> None:
+    """Those who look at the registry share a thread: none may wait for another's lock."""
+    url = site_database("postgres")
+    site = start_daphne(
+        DATABASE_URL=url,
+        REDIS_URL=redis.url,
+        LIVE_SINGLE_SESSION={"RECHECK_SECONDS": 1},
+    )
+    async with people(site, "alice", "bob") as (alice, bob):
+        await alice.sign_in()
+        await bob.sign_in()
+        async with alice.tab() as tab:
+            with psycopg.connect(url.partition("?")[0]) as somebody:
+                somebody.execute(
+                    "UPDATE live_single_session_usersession"
+                    " SET expires_at = now() - interval '1 hour'"
+                )
+                somebody.execute(
+                    "UPDATE django_session SET expire_date = now() - interval '1 hour'"
+                    " WHERE session_key IN (SELECT session_key FROM"
+                    " live_single_session_usersession WHERE user_id ="
+                    " (SELECT id FROM auth_user WHERE username = 'alice'))"
+                )
+                somebody.commit()
+                somebody.execute("SELECT FROM auth_user WHERE username = 'alice' FOR UPDATE")
+                await asyncio.sleep(2)  # two re-checks find that her session has expired
+                async with asyncio.timeout(SECONDS), bob.tab():
+                    pass
+            told = await hear(tab)
+            assert told["reason"] == "expired"
 
 
 async def say_it_ended(session: UserSession, **more: Any) -> None:

@@ -4,6 +4,7 @@ import logging
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.messages import get_messages
 from django.contrib.sessions.models import Session
@@ -255,3 +256,37 @@ def test_a_refusal_in_a_group_is_found():
     group = ExceptionGroup("both", [ValueError(), ExceptionGroup("inner", [refused])])
     assert found_in(group) is refused
     assert found_in(ExceptionGroup("none", [ValueError()])) is None
+
+
+@pytest.mark.parametrize("on_limit", ["refuse", "ask"])
+@pytest.mark.parametrize("browser_class", [Browser, AsyncBrowser])
+def test_a_middleware_that_signs_in_on_every_page_is_answered_for(
+    policy, settings, on_limit, browser_class
+):
+    """As of a single sign-on: there is no page on which it would let anybody choose."""
+    policy(ON_LIMIT=on_limit)
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.ModelBackend",
+        "django.contrib.auth.backends.RemoteUserBackend",
+    ]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.SingleSignOn"]
+    laptop, phone = Browser(), browser_class()
+    laptop.sign_in()
+    page = follow(phone, "/private/?remote=alice")
+    assert (page.status_code, "sessionid" in page.cookies) == (409, False)
+    assert "signed in on another device" in page.content.decode()
+    refused = phone.get("/api/private/?remote=alice", headers=API)
+    assert (refused.status_code, refused.json()["code"]) == (409, "session_limit")
+    assert laptop.user() == "alice"
+
+
+class SingleSignOn(RemoteUserMiddleware):
+    header = "HTTP_X_REMOTE_USER"
+
+    def __call__(self, request):
+        self._note(request)
+        return super().__call__(request)
+
+    def _note(self, request):
+        if "remote" in request.GET:
+            request.META[self.header] = request.GET["remote"]
