@@ -149,22 +149,15 @@ def test_inv6_a_late_answer_signs_nobody_out(tab, alice):
     assert not answer.cookies
 
 
-@pytest.mark.parametrize("browser_class", [Browser, AsyncBrowser])
-def test_inv6_a_site_that_wants_a_login_everywhere_leaves_it_to_answer(
-    settings, alice, browser_class
-):
+def test_inv6_a_site_that_wants_a_login_everywhere_leaves_it_to_answer(settings, tab, alice):
     """Else it redirects, and its answer would remove a cookie that may be a newer one."""
-    authentication = "django.contrib.auth.middleware.AuthenticationMiddleware"
-    place = settings.MIDDLEWARE.index(authentication) + 1
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE]
-    settings.MIDDLEWARE.insert(place, "django.contrib.auth.middleware.LoginRequiredMiddleware")
-    old, new = browser_class(), Browser()
-    response = ask(old)
-    assert (response.status_code, response.json()) == (401, {"code": "not_signed_in"})
-    user = alice
-    old.client.force_login(user)
-    new.client.force_login(user)
-    response = ask(old)
-    assert response.json()["reason"] == "superseded"
+    middleware = [*settings.MIDDLEWARE]
+    place = middleware.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
+    middleware.insert(place, "django.contrib.auth.middleware.LoginRequiredMiddleware")
+    settings.MIDDLEWARE = middleware
+    assert ask(Browser()).json() == {"code": "not_signed_in"}
+    Browser().force_login(alice)
+    response = ask(tab)
+    assert (response.status_code, response.json()["reason"]) == (401, "superseded")
     assert response.json()["title"]
     assert "sessionid" not in response.cookies

@@ -336,7 +336,7 @@ def entered(user_pk: int) -> Iterator[None]:
         watch.get_watch().leave(entry)
 
 
-class DeafLayer(InMemoryChannelLayer):  # type: ignore[misc]
+class MuteLayer(InMemoryChannelLayer):  # type: ignore[misc]
     """It lets groups be joined, but nothing be received: so does a proxy without BZPOPMIN."""
 
     joined = 0
@@ -354,10 +354,10 @@ async def test_a_layer_that_nothing_is_received_from_is_asked_ever_less(
 ) -> None:
     settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 60}
     session = await sign_in()
-    deaf = layer(DeafLayer())
+    mute = layer(MuteLayer())
     async with watched(session):
         await asyncio.sleep(2)
-    assert 2 <= deaf.joined <= 6
+    assert 2 <= mute.joined <= 6
 
 
 async def test_inv4_a_user_whose_row_is_locked_keeps_nobody_else_waiting(

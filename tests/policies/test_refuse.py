@@ -258,35 +258,41 @@ def test_a_refusal_in_a_group_is_found():
     assert found_in(ExceptionGroup("none", [ValueError()])) is None
 
 
-@pytest.mark.parametrize("on_limit", ["refuse", "ask"])
-@pytest.mark.parametrize("browser_class", [Browser, AsyncBrowser])
-def test_a_middleware_that_signs_in_on_every_page_is_answered_for(
-    policy, settings, on_limit, browser_class
-):
-    """As of a single sign-on: there is no page on which it would let anybody choose."""
-    policy(ON_LIMIT=on_limit)
+@pytest.fixture(params=["refuse", "ask"])
+def single_sign_on(request, policy, settings):
+    """There is no page on which it would let anybody choose."""
+    policy(ON_LIMIT=request.param)
     settings.AUTHENTICATION_BACKENDS = [
         "django.contrib.auth.backends.ModelBackend",
         "django.contrib.auth.backends.RemoteUserBackend",
     ]
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.SingleSignOn"]
-    laptop, phone = Browser(), browser_class()
+
+
+def test_a_middleware_that_signs_in_on_every_page_is_answered_for(single_sign_on):
+    laptop, phone = Browser(), Browser(raise_request_exception=False)
     laptop.sign_in()
-    page = follow(phone, "/private/?remote=alice")
+    page = phone.get("/private/?remote=alice", headers=PAGE)
     assert (page.status_code, "sessionid" in page.cookies) == (409, False)
     assert "signed in on another device" in page.content.decode()
     refused = phone.get("/api/private/?remote=alice", headers=API)
     assert (refused.status_code, refused.json()["code"]) == (409, "session_limit")
     assert laptop.user() == "alice"
+    laptop.post("/api/logout/")
+    assert phone.get("/private/?remote=alice", headers=PAGE).status_code == 200
+
+
+async def test_a_middleware_that_signs_in_is_answered_for_asynchronously(single_sign_on):
+    laptop, phone = AsyncBrowser(), AsyncBrowser(raise_request_exception=False)
+    await laptop.sign_in()
+    page = await phone.get("/async/private/?remote=alice", headers=PAGE)
+    assert page.status_code == 409
+    assert await laptop.user() == "alice"
 
 
 class SingleSignOn(RemoteUserMiddleware):
-    header = "HTTP_X_REMOTE_USER"
-
     def __call__(self, request):
-        self._note(request)
-        return super().__call__(request)
-
-    def _note(self, request):
         if "remote" in request.GET:
-            request.META[self.header] = request.GET["remote"]
+            for name in (self.header, f"HTTP_{self.header}"):  # WSGI and ASGI
+                request.META[name] = request.GET["remote"]
+        return super().__call__(request)
