@@ -24,6 +24,11 @@ def database() -> str:
     return router.db_for_write(UserSession)
 
 
+def looks_in(using: str) -> bool:
+    """Tell whether the registry looks users up in the database that this alias names."""
+    return using == database() or _place(using) == _place(database())
+
+
 @contextmanager
 def locked(user_pks: Collection[Any]) -> Iterator[datetime]:
     """Hold the locks of some users for one transaction; yield the database's time.
@@ -91,3 +96,8 @@ def batches(rows: UserSessionQuerySet) -> Iterator[list[tuple[uuid.UUID, Any]]]:
     while batch:
         yield batch
         batch = list(ordered.filter(pk__gt=batch[-1][0])[:CHUNK])
+
+
+def _place(using: str) -> list[str]:
+    settings = connections[using].settings_dict
+    return [str(settings.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from tests.ended.browser import Browser, live, reasons
+from tests.site.people import PASSWORD
 
 User = get_user_model()
 
@@ -158,6 +159,35 @@ def test_inv6_password_that_is_not_saved_ends_nothing(left, alice):
     left.sign_in()
     alice.set_password("never saved")
     alice.save(update_fields=["last_login"])
+    assert left.who() == "alice"
+
+
+def test_inv2_password_that_is_saved_later_ends_all(left, alice):
+    left.sign_in()
+    alice.set_password("changed")
+    alice.save(update_fields=["last_login"])
+    alice.save(update_fields=["email"])
+    assert reasons() == [""]
+    alice.save()
+    assert reasons() == ["password_changed"]
+    assert left.why_ended() == "password_changed"
+
+
+def test_inv6_password_that_is_dropped_ends_nothing_later(left, alice):
+    left.sign_in()
+    alice.set_password("never saved")
+    alice.save(update_fields=["last_login"])
+    alice.refresh_from_db()
+    alice.save()
+    assert left.who() == "alice"
+
+
+def test_inv6_password_ends_only_what_there_was_when_it_was_saved(left, alice):
+    alice.set_password(PASSWORD)
+    alice.save(update_fields=["last_login"])
+    alice.save()
+    left.sign_in()
+    alice.save()
     assert left.who() == "alice"
 
 

@@ -108,6 +108,35 @@ def test_inv2_users_are_saved_and_deleted_through_a_proxy(model, browsers):
     assert ended == ["deactivated"]
 
 
+def test_inv6_copies_of_users_in_another_database_end_nothing(browsers):
+    left, _ = browsers
+    left.sign_in()
+    copy = User.objects.get(username="alice")
+    copy.save(using="archive")
+    copy.set_password("changed")
+    copy.save(using="archive")
+    copy.set_unusable_password()
+    copy.save(using="archive")
+    copy.is_active = False
+    copy.save(using="archive")
+    User.objects.using("archive").all().delete()
+    assert reasons() == [""]
+    assert left.who() == "alice"
+
+
+def test_inv2_users_are_saved_by_another_name_of_the_database(browsers):
+    left, right = browsers
+    left.sign_in("alice")
+    right.sign_in("bob")
+    alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))
+    alice.set_password("changed")
+    alice.save(using="archive")
+    alice.save(using="again")
+    bob.is_active = False
+    bob.save(using="again")
+    assert sorted(reasons()) == ["deactivated", "password_changed"]
+
+
 def test_inv6_session_is_adopted(browsers):
     left, right = browsers
     left.sign_in()
