@@ -60,9 +60,10 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
     ended = 0
     for batch in table.batches(rows.live().filter(expires_at__lte=Now())):
         due = table.rows().filter(pk__in=[pk for pk, _ in batch])
-        keys = dict(due.values_list("pk", "session_key"))
-        held = engine.held_among({key for key in keys.values() if key}, table.database())
-        gone = [pk for pk, key in keys.items() if key not in held]
+        found = list(due.values_list("pk", "session_key", "user_id"))
+        users = {key: user_pk for _, key, user_pk in found if key}
+        held = engine.held_among(users, table.database())
+        gone = [pk for pk, key, _ in found if key not in held]
         if gone:
             ended += end_many(table.rows().filter(pk__in=gone), EndReason.EXPIRED)
         if progress is not None:

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -292,6 +293,24 @@ def test_expired_session_is_explained(left, settings):
     else:
         assert left.why_ended() == "expired"
         assert reasons() == ["expired"]
+
+
+def test_expired_sessions_end_when_the_registry_is_pruned(left, right, engine_and_cache):
+    left.sign_in("alice")
+    right.sign_in("bob")
+    UserSession.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    session = left.client.session
+    session.set_expiry(-1)
+    session.save()
+    call_command("prune_sessions")
+    assert reasons_of("alice") == ["expired"]
+    # The engine has the last word, if it can be asked.
+    assert reasons_of("bob") == ["expired" if engine_and_cache == "signed_cookies" else ""]
+
+
+def reasons_of(name):
+    rows = UserSession.objects.filter(user__username=name)
+    return list(rows.values_list("end_reason", flat=True))
 
 
 def test_sliding_session_does_not_expire_in_the_registry(left, settings):
