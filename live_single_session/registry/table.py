@@ -9,7 +9,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Now as DatabaseNow
+from django.utils import timezone
 
 from live_single_session.models import (
     UserSession,
@@ -17,6 +19,16 @@ from live_single_session.models import (
 )
 
 CHUNK = 500
+
+
+class Now(DatabaseNow):
+    """The database's time, in the zone in which Django stores times there.
+
+    SQLite runs in this process and has its clock, but tells UTC wherever that is.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return Value(timezone.now(), DateTimeField()).as_sql(compiler, connection)
 
 
 def database() -> str:

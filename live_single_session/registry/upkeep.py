@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -58,7 +57,7 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
         how many this call ended.
     """
     ended = 0
-    for batch in table.batches(rows.live().filter(expires_at__lte=Now())):
+    for batch in table.batches(rows.live().filter(expires_at__lte=table.Now())):
         due = table.rows().filter(pk__in=[pk for pk, _ in batch])
         found = list(due.values_list("pk", "session_key", "user_id"))
         users = {key: user_pk for _, key, user_pk in found if key}
@@ -73,7 +72,7 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
 
 def ended_before(days: int) -> UserSessionQuerySet:
     """Return the sessions that ended more than so many days ago."""
-    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
+    before = ExpressionWrapper(table.Now() - timedelta(days=days), DateTimeField())
     return table.rows().filter(ended_at__lt=before)
 
 

@@ -1,9 +1,11 @@
 """What must hold in every shape of the site; run by tests/ended/test_variants.py."""
 
 import os
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from live_single_session import engine as session_engine
 from live_single_session import registry
@@ -72,6 +74,17 @@ def test_inv6_own_session_lives_on(browsers):
     right.sign_in("bob")
     assert (left.who(), right.who()) == ("alice", "bob")
     assert len(live()) == 2
+
+
+def test_times_are_stored_as_django_stores_them(browsers):
+    left, right = browsers
+    before = timezone.now() - timedelta(seconds=1)
+    left.sign_in()
+    right.sign_in()
+    after = timezone.now() + timedelta(seconds=1)
+    old, new = UserSession.objects.order_by("serial")
+    assert before < old.started_at < new.started_at < after
+    assert new.started_at <= old.ended_at < after
 
 
 def test_users_are_switched_deactivated_and_deleted(browsers):

@@ -24,6 +24,12 @@ if VARIANT == "databases":
     DATABASES |= {name: _database(name) for name in ("accounts", "sessions")}
 DATABASES["again"] = {**DATABASES["accounts" if VARIANT == "databases" else "default"]}
 
+if VARIANT == "local_times":
+    USE_TZ, TIME_ZONE = False, "America/Chicago"
+
+if VARIANT == "local_times_database":
+    DATABASES["default"]["TIME_ZONE"] = "Asia/Kolkata"
+
 if VARIANT in ("user_sessions", "user_sessions_unfenced"):
     INSTALLED_APPS = [*INSTALLED_APPS, "user_sessions"]
     SESSION_ENGINE = (
