@@ -75,7 +75,7 @@ def _choice(request: HttpRequest) -> Any:
         return request.POST.get("choice")
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body.get("choice") if isinstance(body, dict) else None
 

@@ -6,7 +6,7 @@ others are cleaned up on commit, since they forget at once what a rollback would
 kept; those of ``live_single_session.backends`` stay ended meanwhile, and ever after.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -168,10 +168,17 @@ def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
 
 
 @sensitive_variables()
-def held_among(session_keys: Collection[str], using: str) -> set[str]:
-    """Return those of some sessions that the engine still has, in one query if it can."""
+def held_among(users: Mapping[str, object], using: str) -> set[str]:
+    """Return those of some sessions that the engine still has, in one query if it can.
+
+    Args:
+        users: whose they are: primary keys by session keys.
+        using: the registry's database.
+    """
+    store = store_class()
     if not shares_transaction(using):
-        return {key for key in session_keys if store_class()().exists(key)}
-    rows = store_class().get_model_class()._default_manager.using(using)
-    held = rows.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
+        # A cache that is away fails when it is asked what exists; what it can't load is empty.
+        return {key for key in users if store().exists(key) and holds(key, users[key])}
+    rows = store.get_model_class()._default_manager.using(using)
+    held = rows.filter(session_key__in=list(users), expire_date__gt=timezone.now())
     return set(held.values_list("session_key", flat=True))

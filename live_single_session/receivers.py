@@ -85,34 +85,49 @@ def user_is_saved(
     """Notice that a user's password is taken away: afterwards, nothing tells."""
     if raw or instance._state.adding or not _was_saved("password", update_fields):
         return
-    if not is_password_usable(getattr(instance, "password", None)):
+    unusable = not is_password_usable(getattr(instance, "password", None))
+    if unusable and registry.looks_in(using):
         users = sender._base_manager.using(using).filter(pk=instance.pk)
         before = users.values_list("password", flat=True).first()
-        instance._live_single_session_locked_out = is_password_usable(before)
+        if is_password_usable(before):
+            _note_new_password(instance)
 
 
 def user_saved(
-    instance: Any, created: bool, raw: bool, update_fields: Any, **kwargs: Any
+    instance: Any, created: bool, raw: bool, using: str, update_fields: Any, **kwargs: Any
 ) -> None:
     """End the sessions of a user who was deactivated or got another password."""
-    if created or raw:
+    if raw:
+        return
+    # Set by ``set_password()`` until a save is over, whatever that stores; not when a hash is
+    # upgraded.
+    if getattr(instance, "_password", None) is not None:
+        _note_new_password(instance)
+    if not registry.looks_in(using):
+        return
+    has_new_password = _was_saved("password", update_fields) and _takes_new_password(instance)
+    if created:
         return
     if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
         registry.end_all(instance, EndReason.DEACTIVATED)
-    # Set by ``set_password()`` until the save is over; not when a hash is upgraded.
-    elif _was_saved("password", update_fields) and _has_new_password(instance):
+    elif has_new_password:
         registry.end_all(instance, EndReason.PASSWORD_CHANGED, keep=_session_of(instance))
 
 
-def user_deleted(instance: Any, **kwargs: Any) -> None:
+def user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
     """End the sessions of a user who is about to be deleted."""
-    registry.end_all(instance, EndReason.DEACTIVATED)
+    if registry.looks_in(using):
+        registry.end_all(instance, EndReason.DEACTIVATED)
 
 
-def _has_new_password(user: Any) -> bool:
-    if user.__dict__.pop("_live_single_session_locked_out", False):
-        return True
-    return getattr(user, "_password", None) is not None
+def _note_new_password(user: Any) -> None:
+    user._live_single_session_new_password = user.password
+
+
+def _takes_new_password(user: Any) -> bool:
+    """Forget the new password that is stored by now, unless it was dropped before."""
+    new = user.__dict__.pop("_live_single_session_new_password", None)
+    return new is not None and new == user.password
 
 
 def _was_saved(field: str, update_fields: Any) -> bool:

@@ -25,7 +25,7 @@ from live_single_session.registry.logins import (
     start_token,
     touch,
 )
-from live_single_session.registry.table import CHUNK, database
+from live_single_session.registry.table import CHUNK, database, looks_in
 from live_single_session.registry.upkeep import (
     count_crowded_users,
     crowded_users,
@@ -77,6 +77,7 @@ __all__ = [
     "finish",
     "leave",
     "live",
+    "looks_in",
     "over_limit",
     "prolong",
     "prunable",

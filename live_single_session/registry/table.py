@@ -9,7 +9,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
-from django.db.models.functions import Now
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Now as DatabaseNow
+from django.utils import timezone
 
 from live_single_session.models import (
     UserSession,
@@ -19,9 +21,24 @@ from live_single_session.models import (
 CHUNK = 500
 
 
+class Now(DatabaseNow):
+    """The database's time, in the zone in which Django stores times there.
+
+    SQLite runs in this process and has its clock, but tells UTC wherever that is.
+    """
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return Value(timezone.now(), DateTimeField()).as_sql(compiler, connection)
+
+
 def database() -> str:
     """Return the alias of the database that the registry is written to and decided in."""
     return router.db_for_write(UserSession)
+
+
+def looks_in(using: str) -> bool:
+    """Tell whether the registry looks users up in the database that this alias names."""
+    return using == database() or _place(using) == _place(database())
 
 
 @contextmanager
@@ -96,3 +113,8 @@ def batches(rows: UserSessionQuerySet) -> Iterator[list[tuple[uuid.UUID, Any]]]:
     while batch:
         yield batch
         batch = list(ordered.filter(pk__gt=batch[-1][0])[:CHUNK])
+
+
+def _place(using: str) -> list[str]:
+    settings = connections[using].settings_dict
+    return [str(settings.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -58,11 +57,12 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
         how many this call ended.
     """
     ended = 0
-    for batch in table.batches(rows.live().filter(expires_at__lte=Now())):
+    for batch in table.batches(rows.live().filter(expires_at__lte=table.Now())):
         due = table.rows().filter(pk__in=[pk for pk, _ in batch])
-        keys = dict(due.values_list("pk", "session_key"))
-        held = engine.held_among({key for key in keys.values() if key}, table.database())
-        gone = [pk for pk, key in keys.items() if key not in held]
+        found = list(due.values_list("pk", "session_key", "user_id"))
+        users = {key: user_pk for _, key, user_pk in found if key}
+        held = engine.held_among(users, table.database())
+        gone = [pk for pk, key, _ in found if key not in held]
         if gone:
             ended += end_many(table.rows().filter(pk__in=gone), EndReason.EXPIRED)
         if progress is not None:
@@ -72,7 +72,7 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
 
 def ended_before(days: int) -> UserSessionQuerySet:
     """Return the sessions that ended more than so many days ago."""
-    before = ExpressionWrapper(Now() - timedelta(days=days), DateTimeField())
+    before = ExpressionWrapper(table.Now() - timedelta(days=days), DateTimeField())
     return table.rows().filter(ended_at__lt=before)
 
 

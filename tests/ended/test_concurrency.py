@@ -8,12 +8,14 @@ from contextlib import closing
 from functools import partial
 from itertools import cycle
 from urllib.parse import urlencode
+from uuid import UUID
 
 import dj_database_url
 import pytest
 from django.db import connections
 from django.db.utils import load_backend
 
+from live_single_session.models import digest
 from tests.ended.engines import ENGINES
 from tests.ended.sites import at_once, browser_at, environment, sign_in, who
 
@@ -43,7 +45,7 @@ def _databases_may_be_asked(django_db_blocker):
 
 
 def live_sessions(database_url):
-    """What the registry says: (username, key digest) of each live session."""
+    """What the registry says: (username, id, key digest) of each live session."""
     settings = {
         "ATOMIC_REQUESTS": False,
         "AUTOCOMMIT": True,
@@ -56,7 +58,7 @@ def live_sessions(database_url):
     wrapper = backend.DatabaseWrapper(settings, "other")
     with closing(wrapper) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT username, key_digest FROM live_single_session_usersession s"
+            "SELECT username, s.id, key_digest FROM live_single_session_usersession s"
             " JOIN auth_user u ON u.id = s.user_id WHERE ended_at IS NULL"
         )
         return cursor.fetchall()
@@ -79,8 +81,17 @@ def race(urls, names, database_url):
     found = at_once(looks)
     for name in set(names):
         assert found.count(name) == 1, found
-    live = [name for name, _ in live_sessions(database_url) if name in names]
-    assert sorted(live) == sorted(set(names))
+    live = [row for row in live_sessions(database_url) if row[0] in names]
+    assert sorted(name for name, _, _ in live) == sorted(set(names))
+    signed_in = {name: cookie for name, cookie in zip(found, cookies, strict=True) if name}
+    for name, session_id, key_digest in live:
+        assert str(UUID(str(session_id))) == session_of(urls[0], signed_in[name])
+        assert key_digest in (None, digest(signed_in[name]))  # a signed cookie is no key
+
+
+def session_of(url, cookie):
+    with browser_at(url, cookie) as browser:
+        return browser.get("/session/status/").json()["session"]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from tests.ended.browser import Browser, live, reasons
+from tests.site.people import PASSWORD
 
 User = get_user_model()
 
@@ -161,6 +163,35 @@ def test_inv6_password_that_is_not_saved_ends_nothing(left, alice):
     assert left.who() == "alice"
 
 
+def test_inv2_password_that_is_saved_later_ends_all(left, alice):
+    left.sign_in()
+    alice.set_password("changed")
+    alice.save(update_fields=["last_login"])
+    alice.save(update_fields=["email"])
+    assert reasons() == [""]
+    alice.save()
+    assert reasons() == ["password_changed"]
+    assert left.why_ended() == "password_changed"
+
+
+def test_inv6_password_that_is_dropped_ends_nothing_later(left, alice):
+    left.sign_in()
+    alice.set_password("never saved")
+    alice.save(update_fields=["last_login"])
+    alice.refresh_from_db()
+    alice.save()
+    assert left.who() == "alice"
+
+
+def test_inv6_password_ends_only_what_there_was_when_it_was_saved(left, alice):
+    alice.set_password(PASSWORD)
+    alice.save(update_fields=["last_login"])
+    alice.save()
+    left.sign_in()
+    alice.save()
+    assert left.who() == "alice"
+
+
 def test_inv6_secret_key_rotation_is_no_changed_password(left, right, settings, twin):
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2}
     left.twin = right.twin = twin
@@ -262,6 +293,24 @@ def test_expired_session_is_explained(left, settings):
     else:
         assert left.why_ended() == "expired"
         assert reasons() == ["expired"]
+
+
+def test_expired_sessions_end_when_the_registry_is_pruned(left, right, engine_and_cache):
+    left.sign_in("alice")
+    right.sign_in("bob")
+    UserSession.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    session = left.client.session
+    session.set_expiry(-1)
+    session.save()
+    call_command("prune_sessions")
+    assert reasons_of("alice") == ["expired"]
+    # The engine has the last word, if it can be asked.
+    assert reasons_of("bob") == ["expired" if engine_and_cache == "signed_cookies" else ""]
+
+
+def reasons_of(name):
+    rows = UserSession.objects.filter(user__username=name)
+    return list(rows.values_list("end_reason", flat=True))
 
 
 def test_sliding_session_does_not_expire_in_the_registry(left, settings):

@@ -16,6 +16,9 @@ VARIANTS = [
     ("string_users", "file"),
     ("databases", "db"),
     ("databases", "cached_db"),
+    ("local_times", "db"),
+    ("local_times", "file"),
+    ("local_times_database", "db"),
     ("user_sessions", "db"),
     ("user_sessions_unfenced", "db"),
 ]

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
@@ -186,6 +187,19 @@ def test_prune_ends_what_expired_unnoticed_but_asks_the_engine_first(everybody):
     assert live() == ["alice 192.0.2.1", "alice 2001:db8::1"]
     bobs.refresh_from_db()
     assert bobs.end_reason == EndReason.EXPIRED
+
+
+@pytest.mark.parametrize("engine", ["cache", "cached_db"])
+def test_prune_ends_nothing_while_the_cache_is_away(everybody, settings, engine):
+    UserSession.objects.update(expires_at=timezone.now() - timedelta(days=1))
+    settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
+    away = {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
+    settings.CACHES = {"default": {**away, "LOCATION": "redis://127.0.0.1:1"}}
+
+    with pytest.raises(redis.ConnectionError):
+        run("prune_sessions")
+
+    assert len(live()) == 4
 
 
 def test_prune_says_what_the_engine_has_not_forgotten(everybody, settings, monkeypatch):

@@ -103,7 +103,10 @@ def test_json_clients_are_told_how(laptop, phone):
     assert laptop.user() is None
 
 
-@pytest.mark.parametrize("body", ["[1]", "{", '{"choice": "perhaps"}', ""])
+DEEP = pytest.param("[" * 200_000, id="deep")
+
+
+@pytest.mark.parametrize("body", ["[1]", "{", '{"choice": "perhaps"}', "", DEEP])
 def test_a_choice_that_is_none(laptop, phone, body):
     laptop.sign_in()
     login(phone)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.test import Client
+from django.utils.functional import SimpleLazyObject
 
 from live_single_session import registry
 from live_single_session.contrib.simplejwt import serializers, sign_in
@@ -132,6 +133,12 @@ def test_a_sign_in_without_a_request(alice, new_app):
     token.access_token = sign_in(alice, None)["access"]
     assert_ended(app.me())
     assert token.me().status_code == 200
+
+
+def test_a_sign_in_of_the_request_s_user(alice, new_app):
+    app = new_app()
+    app.access_token = sign_in(SimpleLazyObject(lambda: alice), None)["access"]
+    assert app.me().json() == {"user": "alice"}
 
 
 def test_logging_out_ends_the_session(alice, new_app):

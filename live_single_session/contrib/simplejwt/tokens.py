@@ -77,7 +77,7 @@ def _check_still_the_same(user: Any) -> None:
     A change of password that comes later finds the session that is about to start, and ends
     it. One that came since the password was checked has not: tokens don't carry its hash.
     """
-    current = type(user)._base_manager.using(registry.database()).get(pk=user.pk)
+    current = user._meta.model._base_manager.using(registry.database()).get(pk=user.pk)
     if getattr(current, "password", None) != getattr(user, "password", None):
         raise AuthenticationFailed(
             _("The user's password has been changed."), code="password_changed"

@@ -10,7 +10,7 @@ class Router:
         return True
 
     def allow_migrate(self, db, app_label, **hints):
-        return db == self._place_of(app_label)
+        return db in (self._place_of(app_label), "archive")
 
     def _place_of(self, app_label):
         return "sessions" if app_label == "sessions" else "accounts"

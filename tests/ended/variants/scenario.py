@@ -1,9 +1,11 @@
 """What must hold in every shape of the site; run by tests/ended/test_variants.py."""
 
 import os
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from live_single_session import engine as session_engine
 from live_single_session import registry
@@ -74,6 +76,17 @@ def test_inv6_own_session_lives_on(browsers):
     assert len(live()) == 2
 
 
+def test_times_are_stored_as_django_stores_them(browsers):
+    left, right = browsers
+    before = timezone.now() - timedelta(seconds=1)
+    left.sign_in()
+    right.sign_in()
+    after = timezone.now() + timedelta(seconds=1)
+    old, new = UserSession.objects.order_by("serial")
+    assert before < old.started_at < new.started_at < after
+    assert new.started_at <= old.ended_at < after
+
+
 def test_users_are_switched_deactivated_and_deleted(browsers):
     left, right = browsers
     left.sign_in("alice")
@@ -106,6 +119,35 @@ def test_inv2_users_are_saved_and_deleted_through_a_proxy(model, browsers):
     carol.delete()
     session_ended.disconnect(hear)
     assert ended == ["deactivated"]
+
+
+def test_inv6_copies_of_users_in_another_database_end_nothing(browsers):
+    left, _ = browsers
+    left.sign_in()
+    copy = User.objects.get(username="alice")
+    copy.save(using="archive")
+    copy.set_password("changed")
+    copy.save(using="archive")
+    copy.set_unusable_password()
+    copy.save(using="archive")
+    copy.is_active = False
+    copy.save(using="archive")
+    User.objects.using("archive").all().delete()
+    assert reasons() == [""]
+    assert left.who() == "alice"
+
+
+def test_inv2_users_are_saved_by_another_name_of_the_database(browsers):
+    left, right = browsers
+    left.sign_in("alice")
+    right.sign_in("bob")
+    alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))
+    alice.set_password("changed")
+    alice.save(using="archive")
+    alice.save(using="again")
+    bob.is_active = False
+    bob.save(using="again")
+    assert sorted(reasons()) == ["deactivated", "password_changed"]
 
 
 def test_inv6_session_is_adopted(browsers):

@@ -12,12 +12,23 @@ if VARIANT in ("uuid_users", "string_users"):
     INSTALLED_APPS = [*INSTALLED_APPS, f"tests.ended.variants.{VARIANT}"]
     AUTH_USER_MODEL = f"{VARIANT}.User"
 
+
+def _database(name):
+    file = f"{DATABASES['default']['NAME']}.{name}"
+    return {**DATABASES["default"], "NAME": file, "TEST": {"NAME": file}}
+
+
+DATABASES["archive"] = _database("archive")
 if VARIANT == "databases":
     DATABASE_ROUTERS = ["tests.ended.variants.router.Router"]
-    _file = DATABASES["default"]["NAME"]
-    for _name in ("accounts", "sessions"):
-        _own = f"{_file}.{_name}"
-        DATABASES[_name] = {**DATABASES["default"], "NAME": _own, "TEST": {"NAME": _own}}
+    DATABASES |= {name: _database(name) for name in ("accounts", "sessions")}
+DATABASES["again"] = {**DATABASES["accounts" if VARIANT == "databases" else "default"]}
+
+if VARIANT == "local_times":
+    USE_TZ, TIME_ZONE = False, "America/Chicago"
+
+if VARIANT == "local_times_database":
+    DATABASES["default"]["TIME_ZONE"] = "Asia/Kolkata"
 
 if VARIANT in ("user_sessions", "user_sessions_unfenced"):
     INSTALLED_APPS = [*INSTALLED_APPS, "user_sessions"]
