@@ -1,3 +1,5 @@
+"""The demo's entry point: Django for HTTP, Channels for websockets."""
+
 import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter

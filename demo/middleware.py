@@ -1,3 +1,5 @@
+"""What the demo puts around its pages: a strict policy, and a name for each of two browsers."""
+
 from django.conf import settings
 from django.utils.deprecation import MiddlewareMixin
 

@@ -1,3 +1,5 @@
+"""What the demo keeps of its users: a note for each."""
+
 from django.conf import settings
 from django.db import models
 

@@ -1,3 +1,5 @@
+"""The demo's pages, with those of live_single_session among them."""
+
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns

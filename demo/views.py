@@ -1,3 +1,5 @@
+"""The demo's pages: who is signed in, a note to write, and two browsers side by side."""
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

@@ -1,3 +1,5 @@
+"""The demo's pages, and one that says whether this node can serve."""
+
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import include, path

@@ -40,6 +40,11 @@ class Browser(Client):
         return self.cookies[settings.SESSION_COOKIE_NAME].value
 
 
+def who(*browsers):
+    """Who is signed in, in each of them."""
+    return [browser.user() for browser in browsers]
+
+
 class AsyncBrowser(AsyncClient):
     """Somebody's browser, which has websockets too."""
 

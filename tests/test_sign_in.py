@@ -19,7 +19,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession
-from tests.browsers import AsyncBrowser, Browser
+from tests.browsers import AsyncBrowser, Browser, who
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -438,7 +438,7 @@ def test_inv1_a_limit_of_two_keeps_the_two_newest(settings):
     browsers = [Browser() for _ in range(4)]
     for browser in browsers:
         browser.sign_in()
-    assert [browser.user() for browser in browsers] == [None, None, "alice", "alice"]
+    assert who(*browsers) == [None, None, "alice", "alice"]
 
 
 def test_no_limit_ends_nothing(settings):
@@ -446,7 +446,7 @@ def test_no_limit_ends_nothing(settings):
     browsers = [Browser() for _ in range(3)]
     for browser in browsers:
         browser.sign_in()
-    assert [browser.user() for browser in browsers] == ["alice"] * 3
+    assert who(*browsers) == ["alice"] * 3
 
 
 def by_name(user, request):

@@ -42,25 +42,17 @@ astart = sync_to_async(start)
 aend = sync_to_async(end)
 aend_all = sync_to_async(end_all)
 arotate = sync_to_async(rotate)
-aadopt = sync_to_async(adopt)
 alive = sync_to_async(live)
-arecognise = sync_to_async(recognise)
-afinish = sync_to_async(finish)
-aend_many = sync_to_async(end_many)
 
 __all__ = [
     "CHUNK",
     "EXEMPT_SLOT",
     "LoginRefused",
     "Terms",
-    "aadopt",
     "adopt",
     "aend",
     "aend_all",
-    "aend_many",
-    "afinish",
     "alive",
-    "arecognise",
     "arotate",
     "astart",
     "by_use",

@@ -1,3 +1,5 @@
+"""Fixtures: one site for real browsers, and visitors to it."""
+
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest

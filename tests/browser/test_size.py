@@ -1,3 +1,5 @@
+"""The script is as small as is promised."""
+
 import gzip
 import re
 

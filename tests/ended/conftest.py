@@ -1,3 +1,5 @@
+"""Fixtures: people and two browsers, on each session engine that a test asks for."""
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import caches

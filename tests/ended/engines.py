@@ -18,8 +18,6 @@ PATHS = {
 
 ENGINES = list(PATHS)
 KEYED = [name for name in ENGINES if name != "signed_cookies"]
-# Each can bring an ended session back when Django's own engine is used in its place.
-NEEDS_FENCE = [name for name in ENGINES if name != "db"]
 
 # In the one process of a test, and in a real server.
 CACHED = [f"{name}-{cache}" for name in ("cached_db", "cache") for cache in ("locmem", "redis")]

@@ -1,7 +1,7 @@
-from datetime import timedelta
-from pathlib import Path
+"""Views of a site whose sessions end while they are at work."""
 
-from django.conf import settings
+from datetime import timedelta
+
 from django.contrib import auth
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -10,11 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session import engine, registry
 from tests.site import views
-from tests.site.gate import Gate
-
-
-def gate_of(request):
-    return Gate(Path(settings.GATE_DIRECTORY), request.GET.get("gate", "gate"))
+from tests.site.gate import gate_of
 
 
 @login_required

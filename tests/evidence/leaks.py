@@ -10,11 +10,12 @@ class Secrets:
         self._secrets = secrets
 
     def found_in(self, said: str | bytes, sent: Any = ()) -> bool:
-        """Whether one of them is in what was said; what the client itself sent may be."""
+        """Whether one of them is in what was said; what the client itself sent may be.
+
+        Args:
+            sent: without the cookie. A page that prints one's own key is a leak, too.
+        """
         if isinstance(said, bytes):
             said = said.decode("latin1")
         echoed = repr(sent)
-        return any(
-            secret in said and secret not in echoed and "{" not in echoed
-            for secret in self._secrets
-        )
+        return any(secret in said and secret not in echoed for secret in self._secrets)

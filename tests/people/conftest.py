@@ -1,3 +1,5 @@
+"""Fixtures: a site without a limit, and Alice in as many browsers as she likes."""
+
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest

@@ -1,3 +1,5 @@
+"""Fixtures: the site's policy, two devices, and what was refused."""
+
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -13,7 +13,7 @@ from live_single_session import registry
 from live_single_session.management import progress as progress_module
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import table
-from tests.browsers import FIREFOX, Browser
+from tests.browsers import FIREFOX, Browser, who
 from tests.site.people import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,10 +35,6 @@ def three(policy, alice):
     return browsers
 
 
-def who(browsers):
-    return [browser.user() for browser in browsers]
-
-
 def raise_for_alice(user, request):
     if user.username == "alice":
         raise LookupError("no contract")
@@ -47,11 +43,11 @@ def raise_for_alice(user, request):
 
 def test_a_lowered_limit_ends_the_oldest(three, policy, heard):
     policy(LIMIT=2)
-    assert who(three) == ["alice"] * 3  # changing it ends nobody by itself
+    assert who(*three) == ["alice"] * 3  # changing it ends nobody by itself
     out, errors = run("enforce_limits")
     assert "Sessions ended: 1." in out
     assert "Users: 1 of 1" in errors
-    assert who(three) == [None, "alice", "alice"]
+    assert who(*three) == [None, "alice", "alice"]
     first, _, third = UserSession.objects.order_by("serial")
     assert (first.end_reason, first.replaced_by) == (EndReason.SUPERSEDED, third)
     assert heard[-1] == ("ended", first)
@@ -65,7 +61,7 @@ def test_a_dry_run_ends_nobody_and_says_whom(three, policy):
     assert "Sessions over the limit: 2." in out
     assert out.index(str(oldest.pk)) < out.index(str(second.pk))
     assert str(newest.pk) not in out
-    assert who(three) == ["alice"] * 3
+    assert who(*three) == ["alice"] * 3
 
 
 def test_who_was_promoted_has_one_session(three, policy, alice):
@@ -73,9 +69,9 @@ def test_who_was_promoted_has_one_session(three, policy, alice):
     assert run("enforce_limits")[0] == "Sessions ended: 0.\n"
     alice.is_staff = True
     alice.save()
-    assert who(three) == ["alice"] * 3
+    assert who(*three) == ["alice"] * 3
     run("enforce_limits")
-    assert who(three) == [None, None, "alice"]
+    assert who(*three) == [None, None, "alice"]
 
 
 def test_who_was_promoted_has_one_session_after_the_next_login(three, policy, alice):
@@ -84,7 +80,7 @@ def test_who_was_promoted_has_one_session_after_the_next_login(three, policy, al
     alice.save()
     newest = Browser()
     newest.sign_in()
-    assert who([*three, newest]) == [None, None, None, "alice"]
+    assert who(*three, newest) == [None, None, None, "alice"]
 
 
 def test_each_slot_has_a_limit_of_its_own(three, policy, phone):
@@ -93,21 +89,21 @@ def test_each_slot_has_a_limit_of_its_own(three, policy, phone):
     UserSession.objects.filter(slot="").update(slot="desktop")
     policy(LIMIT=1, SLOT=rules.device_class)
     assert "Sessions ended: 2." in run("enforce_limits")[0]
-    assert who([*three, phone]) == [None, None, "alice", "alice"]
+    assert who(*three, phone) == [None, None, "alice", "alice"]
 
 
 def test_exempt_sessions_count_for_nothing(three, policy):
     UserSession.objects.filter(serial=1).update(slot=registry.EXEMPT_SLOT)
     policy(LIMIT=1)
     assert "Sessions ended: 1." in run("enforce_limits")[0]
-    assert who(three) == ["alice", None, "alice"]
+    assert who(*three) == ["alice", None, "alice"]
 
 
 def test_what_the_engine_has_forgotten_takes_no_place(three, policy):
     three[2].session.delete()
     policy(LIMIT=2)
     assert "Sessions ended: 0." in run("enforce_limits")[0]
-    assert who(three) == ["alice", "alice", None]
+    assert who(*three) == ["alice", "alice", None]
     assert UserSession.objects.get(serial=3).end_reason == EndReason.EXPIRED
 
 
@@ -117,7 +113,7 @@ def test_a_limit_that_raises_spares_its_user_and_nobody_else(three, bob, policy,
     policy(LIMIT=raise_for_alice)
     with pytest.raises(CommandError, match="could not be found out: 1"):
         run("enforce_limits")
-    assert who(three) == ["alice"] * 3
+    assert who(*three) == ["alice"] * 3
     assert UserSession.objects.live().filter(user=bob).count() == 1
     assert "LIVE_SINGLE_SESSION['LIMIT'] raised" in caplog.text
 

@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session import policy as rules
 from live_single_session.models import UserSession
-from tests.browsers import API, FIREFOX, SAFARI, AsyncBrowser, Browser
+from tests.browsers import API, FIREFOX, SAFARI, AsyncBrowser, Browser, who
 from tests.site.people import credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,10 +32,6 @@ def login(browser, **headers):
         content_type="application/json",
         headers={**API, **headers},
     )
-
-
-def who(*browsers):
-    return [browser.user() for browser in browsers]
 
 
 def test_staff_have_one_session_and_customers_any(alice, carol, policy):

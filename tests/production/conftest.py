@@ -1,3 +1,5 @@
+"""Fixtures: the image that docker would build, and two nodes of it behind nginx."""
+
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -10,6 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from live_single_session import __version__
 from tests.servers.process import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -55,7 +56,7 @@ def test_bill_of_materials_is_of_this_version_and_knows_what_it_needs():
     bill = json.loads(SBOM)
     ours = bill["metadata"]["component"]
     project = PYPROJECT["project"]
-    assert (ours["name"], ours["version"]) == (project["name"], project["version"])
+    assert (ours["name"], ours["version"]) == (project["name"], __version__)
     (needs,) = [
         each["dependsOn"] for each in bill["dependencies"] if each["ref"] == ours["bom-ref"]
     ]

@@ -5,6 +5,7 @@ import sys
 import tarfile
 import zipfile
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pytest_asyncio
 from markdown_it import MarkdownIt
 from playwright.async_api import expect
 
+import live_single_session
 from tests.production.readers import PASSWORD, SiteByReadme, SiteByTutorial, run
 from tests.servers.process import ROOT
 
@@ -82,11 +84,18 @@ def test_long_description_has_the_words_of_the_readme(built):
     assert "\ndocs/guarantees.md.\n" in description  # which is a link in the README
 
 
+def test_version_that_code_can_ask_for_is_that_of_the_wheel(built):
+    assert _metadata(built.wheel)["Version"] == live_single_session.__version__
+
+
 def _long_description(wheel: Path) -> str:
+    return _metadata(wheel).get_payload(decode=True).decode()
+
+
+def _metadata(wheel: Path) -> Message:
     with zipfile.ZipFile(wheel) as packed:
         (name,) = [name for name in packed.namelist() if name.endswith(".dist-info/METADATA")]
-        metadata = message_from_bytes(packed.read(name))
-    return metadata.get_payload(decode=True).decode()
+        return message_from_bytes(packed.read(name))
 
 
 def _files_of_package() -> set[str]:

@@ -109,13 +109,21 @@ async def test_django_allauth(site_with) -> None:
             assert await bob.name_seen_by_site() == "bob"
             await tab.ping()
 
+            # The other half ends the first, as any sign-in.
+            await submit(other_bob, str(page.url), code=_totp(later=1))
+            assert await other_bob.name_seen_by_site() == "bob"
+            assert (await hear(tab))["reason"] == "superseded"
+            assert await close_code(tab) == 4001
+            assert await bob.name_seen_by_site() is None
+
 
 async def _allauth_sign_in(person: Person) -> httpx.Response:
     return await submit(person, "/auth/login/", login=person.name, password=PASSWORD)
 
 
-def _totp() -> str:
-    counter = int(time.time()) // 30
+def _totp(later: int = 0) -> str:
+    """The code of now or of a period to come: each is good once."""
+    counter = int(time.time()) // 30 + later
     key = base64.b32decode(SECRET)
     digest = hmac.new(key, counter.to_bytes(8, "big"), hashlib.sha1).digest()
     offset = digest[-1] & 15

@@ -22,6 +22,11 @@ class Daphne(ServerProcess):
         self._env = {name: _as_text(value) for name, value in (env or {}).items()}
 
     @property
+    def env(self) -> dict[str, str]:
+        """What it was given on top of the environment: enough to start another like it."""
+        return dict(self._env)
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 

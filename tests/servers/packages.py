@@ -27,7 +27,7 @@ PACKAGES = {
     "firefox-esr": ["firefox-esr"],
     "nginx": ["nginx-light"],
     "faketime": ["faketime"],
-    "wrk": ["wrk"],  # for `make bench`
+    "wrk": ["wrk"],
 }
 
 

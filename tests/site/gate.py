@@ -6,6 +6,9 @@ thread, a coroutine and a request in another process alike.
 
 from pathlib import Path
 
+from django.conf import settings
+from django.http import HttpRequest
+
 from tests.servers.waiting import await_until, wait_until
 
 
@@ -43,3 +46,8 @@ class Gate:
     @property
     def _open(self) -> Path:
         return self.directory / f"{self.name}.open"
+
+
+def gate_of(request: HttpRequest) -> Gate:
+    """The one that a request asks to be held at."""
+    return Gate(Path(settings.GATE_DIRECTORY), request.GET.get("gate", "gate"))

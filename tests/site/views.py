@@ -2,17 +2,15 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponseForbidden, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
-from tests.site.gate import Gate
+from tests.site.gate import gate_of
 
 # Who is it?
 
@@ -61,7 +59,7 @@ def _api_answer(user):
 
 @login_required
 def slow(request):
-    _gate_of(request).pass_through()
+    gate_of(request).pass_through()
     request.session["slow"] = "was here"
     return JsonResponse({"user": _name_of(request.user)})
 
@@ -69,13 +67,9 @@ def slow(request):
 @login_required
 async def aslow(request):
     user = await request.auser()
-    await _gate_of(request).apass_through()
+    await gate_of(request).apass_through()
     await request.session.aset("slow", "was here")
     return JsonResponse({"user": _name_of(user)})
-
-
-def _gate_of(request):
-    return Gate(Path(settings.GATE_DIRECTORY), request.GET.get("gate", "gate"))
 
 
 # The session's key changes

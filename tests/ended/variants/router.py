@@ -1,3 +1,6 @@
+"""Where the tables are in the variant with two databases."""
+
+
 class Router:
     """Django's sessions in one database, all else in another; neither is the default."""
 

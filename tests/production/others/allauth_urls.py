@@ -1,3 +1,5 @@
+"""The test site, with the pages of allauth."""
+
 from django.urls import include, path
 
 from tests.urls import urlpatterns as own

@@ -1,3 +1,5 @@
+"""The test site, with the pages of Wagtail's editors."""
+
 from django.urls import include, path
 
 from tests.urls import urlpatterns as own

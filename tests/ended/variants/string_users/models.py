@@ -1,3 +1,5 @@
+"""Users whose primary keys are their names."""
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 

@@ -1,3 +1,5 @@
+"""Users whose primary keys are UUIDs, and a proxy of them."""
+
 import uuid
 
 from django.contrib.auth.models import AbstractUser
