@@ -25,7 +25,7 @@ from live_single_session.registry.logins import (
     start_token,
     touch,
 )
-from live_single_session.registry.table import CHUNK, database, looks_in
+from live_single_session.registry.table import CHUNK, Now, database, looks_in
 from live_single_session.registry.upkeep import (
     count_crowded_users,
     crowded_users,
@@ -48,6 +48,7 @@ __all__ = [
     "CHUNK",
     "EXEMPT_SLOT",
     "LoginRefused",
+    "Now",
     "Terms",
     "adopt",
     "aend",

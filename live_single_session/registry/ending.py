@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -68,7 +67,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     """
     ended: dict[uuid.UUID, UserSession | None] = {}
     for chunk in table.chunks(session_ids):
-        sound = table.rows().live().filter(pk__in=chunk, expires_at__gt=Now(), **_active_user())
+        unexpired = table.rows().live().filter(pk__in=chunk, expires_at__gt=table.Now())
+        sound = unexpired.filter(**_active_user())
         doubtful = set(chunk) - set(sound.values_list("pk", flat=True))
         if doubtful:
             ended.update(_ended_of_doubtful(doubtful))

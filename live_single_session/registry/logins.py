@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Max, Min, Q
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -224,9 +223,10 @@ def touch(session_id: uuid.UUID, seconds: float) -> bool:
         whether there was something to record.
     """
     stale = Q(last_seen_at__isnull=True) | Q(
-        last_seen_at__lt=Now() - timedelta(seconds=seconds)
+        last_seen_at__lt=table.Now() - timedelta(seconds=seconds)
     )
-    return table.rows().live().filter(stale, pk=session_id).update(last_seen_at=Now()) == 1
+    live = table.rows().live().filter(stale, pk=session_id)
+    return live.update(last_seen_at=table.Now()) == 1
 
 
 @sensitive_variables()

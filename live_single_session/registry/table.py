@@ -24,11 +24,18 @@ CHUNK = 500
 class Now(DatabaseNow):
     """The database's time, in the zone in which Django stores times there.
 
-    SQLite runs in this process and has its clock, but tells UTC wherever that is.
+    SQLite runs in this process and has its clock, but tells UTC wherever that is. MariaDB
+    and MySQL tell the zone of the server, which Django doesn't set.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return Value(timezone.now(), DateTimeField()).as_sql(compiler, connection)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        zone = connection.timezone or timezone.get_default_timezone()
+        offset = f"{datetime.now(zone):%z}"
+        template = f"CONVERT_TZ(UTC_TIMESTAMP(6), '+00:00', '{offset[:3]}:{offset[3:5]}')"
+        return self.as_sql(compiler, connection, template=template)
 
 
 def database() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -75,3 +76,16 @@ async def test_tab_that_was_left_behind_is_told_why(site: Daphne) -> None:
                 assert await close_code(tab) == 4001
         assert (await old.api()).json()["code"] == "session_ended"
         assert await new.name_seen_by_site() == "alice"
+
+
+async def test_times_are_true_whatever_the_zone_of_the_database_server(
+    site_database: Callable[[str], str], start_daphne: Callable[..., Daphne]
+) -> None:
+    site = start_daphne(DATABASE_URL=site_database("mariadb"))
+    async with people(site, "alice", "alice") as (old, new):
+        await old.sign_in()
+        async with old.tab() as tab:
+            before = datetime.now(UTC)
+            await new.sign_in()
+            told = await hear(tab)
+            assert before < datetime.fromisoformat(told["at"]) < datetime.now(UTC)

@@ -33,6 +33,7 @@ class MariaDBServer(ServerProcess):
             "--character-set-server=utf8mb4",
             "--max-connections=200",
             "--skip-name-resolve",
+            "--default-time-zone=-07:00",  # Django never says which one it means
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-flush-method=nosync",
         ]

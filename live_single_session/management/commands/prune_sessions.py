@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
-from django.db.models.functions import Now
 
 from live_single_session import registry
 from live_single_session.conf import conf
@@ -33,7 +32,7 @@ class Command(BaseCommand):
         if days < 0:
             raise CommandError("--days must be 0 or more.", returncode=2)
         rows = UserSession.objects.using(registry.database())
-        overdue = rows.live().filter(expires_at__lte=Now())
+        overdue = rows.live().filter(expires_at__lte=registry.Now())
         number = overdue.count()
         if options["dry_run"]:
             self.stdout.write(f"Sessions past their expiry: {number}.")
