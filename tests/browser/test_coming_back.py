@@ -107,7 +107,7 @@ async def test_a_stale_page_out_of_a_cache_is_reloaded_once_and_then_watched(
     page = await visitor.open()
     stale = await session_of(page)
     await page.close()
-    await visitor.context.request.post(visitor.front.url + "/api/logout/")
+    await visitor.sign_out()
     await visitor.sign_in()
     visitor.front.edits[PAGE] = lambda answer: answer.replace(
         answer.split('data-session="')[1].split('"')[0], stale

@@ -159,20 +159,15 @@
     socket = null;
   }
 
-  function closed({ code }) {
+  async function closed({ code }) {
     hangUp();
     if (code === CLOSED_ENDED || code === CLOSED_NOT_SIGNED_IN) {
-      dismissed();
-    } else {
-      if (openedAt && Date.now() - openedAt > STEADY) failures = 0;
-      tryAgain();
+      // Sent away. The reason was lost, or our cookie was renewed meanwhile: are we live?
+      if (!(await check())) signedOut();
+      if (!leading || socket) return;
     }
-  }
-
-  /** The server has sent us away for good. It has said why, unless the frame was lost. */
-  async function dismissed() {
-    resign();
-    if (!over && !(await check())) signedOut();
+    if (openedAt && Date.now() - openedAt > STEADY) failures = 0;
+    tryAgain();
   }
 
   function tryAgain() {
