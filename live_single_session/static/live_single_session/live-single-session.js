@@ -7,11 +7,11 @@
   "use strict";
 
   const script = document.currentScript;
-  if ([...document.scripts].find(({ src }) => src === script.src) !== script) {
-    return; // the tag is on this page twice
-  }
-
   const NAME = "live-single-session";
+  const RUNS = Symbol.for(NAME);
+  if (document[RUNS]) return; // the tag is there twice, or in a body that was replaced
+  document[RUNS] = true;
+
   const READY = "session.ready";
   const ENDED = "session.ended";
   const CLOSED_ENDED = 4001;
