@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.visitor import (
@@ -167,6 +168,26 @@ async def test_a_navigation_that_comes_to_nothing_keeps_nobody_in_the_dark(
     await sign_in_elsewhere()
 
     await is_told(page, seconds=10)
+
+
+@pytest.mark.parametrize("ends_by", ["a login elsewhere", "a login of somebody else"])
+async def test_inv4_told_though_somebody_signs_in_before_a_navigation_has_come_to_nothing(
+    visitor, sign_in_elsewhere, ends_by
+):
+    page = await visitor.open()
+    tab = await visitor.open()
+    visitor.front.add_header("/whoami/", "Content-Disposition: attachment")
+
+    async with page.expect_download():
+        await page.evaluate("location.href = '/whoami/'")
+    if ends_by == "a login elsewhere":
+        await sign_in_elsewhere()
+        await is_told(tab)
+    await visitor.sign_in("bob")
+    await visitor.open()
+
+    await shows(tab, "bob")
+    await shows(page, "bob")
 
 
 async def test_returning_can_be_put_off_by_the_site(visitor, sign_in_elsewhere):

@@ -287,7 +287,7 @@
   let postponed = null;
 
   function unlessLeaving(action) {
-    if (leaving) postponed = action;
+    if (leaving) postponed ??= action; // react() looks at what has happened since
     else action();
   }
 
@@ -328,6 +328,7 @@
   /** The session has ended, but this browser is signed in again, perhaps as another user. */
   function comeBack() {
     watching = false;
+    over.signed_in = true;
     unlessLeaving(() => fire("returned") && dialog && replace());
   }
 
