@@ -348,13 +348,18 @@
     start();
   }
 
+  /** False if that has been done, and brought the same page. */
   function reloadOnce() {
     const page = `${session} ${location.href}`;
     try {
       if (sessionStorage.getItem(NAME) === page) return false;
       sessionStorage.setItem(NAME, page);
     } catch {
-      return false; // no storage, no guard against reloading for ever
+      // Without a memory it could reload for ever: keep the page covered instead.
+      resign();
+      over ||= { signed_in: true };
+      if (!dialog) openDialog();
+      return true;
     }
     going = true;
     location.reload();
