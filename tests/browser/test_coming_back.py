@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.visitor import (
@@ -15,6 +16,15 @@ from tests.browser.visitor import (
 )
 from tests.servers.waiting import await_until
 from tests.site.people import PASSWORD
+
+FULL = """
+    Storage.prototype.setItem = () => { throw new DOMException("", "QuotaExceededError"); };
+"""
+BLOCKED = """
+    Object.defineProperty(window, "sessionStorage", {
+      get() { throw new DOMException("", "SecurityError"); },
+    });
+"""
 
 
 async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
@@ -107,7 +117,7 @@ async def test_a_stale_page_out_of_a_cache_is_reloaded_once_and_then_watched(
     page = await visitor.open()
     stale = await session_of(page)
     await page.close()
-    await visitor.context.request.post(visitor.front.url + "/api/logout/")
+    await visitor.sign_out()
     await visitor.sign_in()
     visitor.front.edits[PAGE] = lambda answer: answer.replace(
         answer.split('data-session="')[1].split('"')[0], stale
@@ -124,6 +134,45 @@ async def test_a_stale_page_out_of_a_cache_is_reloaded_once_and_then_watched(
     await sign_in_elsewhere()
     await is_told(page)
     assert visitor.front.asked.count(PAGE) == 3
+
+
+@pytest.mark.parametrize("storage", [FULL, BLOCKED], ids=["full", "blocked"])
+async def test_inv4_a_page_left_behind_stays_covered_where_nothing_can_be_remembered(
+    visitor, sign_in_elsewhere, storage
+):
+    """It cannot be reloaded: nothing would keep it from going round for ever."""
+    await visitor.context.add_init_script(storage)
+    page = await visitor.open()
+    await page.evaluate("""
+        document.addEventListener("live-single-session:returned", () => {
+          window.returned = true;
+        });
+    """)
+    await sign_in_elsewhere()
+    await is_told(page)
+
+    await visitor.sign_in("bob")
+    await visitor.glance_at(page)
+
+    await page.wait_for_function("window.returned")
+    await is_told(page)
+    assert visitor.front.asked.count(PAGE) == 1
+
+
+@pytest.mark.parametrize("storage", [FULL, BLOCKED], ids=["full", "blocked"])
+async def test_inv4_a_page_of_another_session_is_covered_where_nothing_can_be_remembered(
+    visitor, storage
+):
+    await visitor.context.add_init_script(storage)
+    page = await visitor.open()
+    await visitor.context.clear_cookies()
+    await visitor.sign_in("bob")
+
+    await visitor.glance_at(page)
+
+    await is_told(page)
+    assert visitor.front.asked.count(PAGE) == 1
+    await await_until(lambda: not visitor.front.sockets, "the socket to be closed")
 
 
 async def test_signing_out_says_nothing_to_the_tab_that_does_it(visitor):
@@ -167,6 +216,26 @@ async def test_a_navigation_that_comes_to_nothing_keeps_nobody_in_the_dark(
     await sign_in_elsewhere()
 
     await is_told(page, seconds=10)
+
+
+@pytest.mark.parametrize("ends_by", ["a login elsewhere", "a login of somebody else"])
+async def test_inv4_told_though_somebody_signs_in_before_a_navigation_has_come_to_nothing(
+    visitor, sign_in_elsewhere, ends_by
+):
+    page = await visitor.open()
+    tab = await visitor.open()
+    visitor.front.add_header("/whoami/", "Content-Disposition: attachment")
+
+    async with page.expect_download():
+        await page.evaluate("location.href = '/whoami/'")
+    if ends_by == "a login elsewhere":
+        await sign_in_elsewhere()
+        await is_told(tab)
+    await visitor.sign_in("bob")
+    await visitor.open()
+
+    await shows(tab, "bob")
+    await shows(page, "bob")
 
 
 async def test_returning_can_be_put_off_by_the_site(visitor, sign_in_elsewhere):

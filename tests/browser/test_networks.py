@@ -1,5 +1,6 @@
 """Networks and servers that fail: nobody is signed out by them, and everybody is told."""
 
+import math
 import re
 
 import pytest
@@ -12,9 +13,12 @@ HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
-async def test_inv4_told_by_polling_where_websockets_are_blocked(visitor, sign_in_elsewhere):
+@pytest.mark.parametrize("browser", ["", "delete AbortSignal.timeout;"], ids=["new", "older"])
+async def test_inv4_told_by_polling_where_websockets_are_blocked(
+    visitor, sign_in_elsewhere, browser
+):
     visitor.front.websockets = "refuse"
-    await visitor.context.add_init_script(HURRY)
+    await visitor.context.add_init_script(browser + HURRY)
     page = await _open(visitor)
     await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
 
@@ -236,23 +240,63 @@ async def test_reconnects_after_every_close_code_but_two(visitor, code):
 
 
 @pytest.mark.parametrize("code", [4001, 4003])
-async def test_stops_for_good_after_4001_and_4003(visitor, code):
+async def test_stops_for_good_after_4001_and_4003_when_its_session_has_ended(visitor, code):
     """A page that signed itself in again would end the other one, and so on for ever."""
-    sockets = await _close_each_socket_with(visitor, code)
+    sockets = await _close_each_socket_with(visitor, code, after=visitor.sign_out)
 
-    await await_until(lambda: visitor.front.checks() > 0, "the page to ask over HTTP")
-    await visitor.context.pages[0].evaluate(HALF_A_SECOND)
+    [page] = visitor.context.pages
+    await is_told(page)
+    await page.evaluate(HALF_A_SECOND)
     assert len(sockets) == 1
 
 
-async def _close_each_socket_with(visitor, code: int) -> list:
+@pytest.mark.parametrize("code", [4001, 4003])
+async def test_inv4_sent_away_though_live_connects_again_and_is_told(
+    visitor, sign_in_elsewhere, code
+):
+    """The server saw the cookie from before a key rotation, and the next one is right."""
+    sockets = await _close_each_socket_with(visitor, code, times=1)
+    [page] = visitor.context.pages
+
+    await visitor.is_watching(page)
+    await is_left_alone(page)
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    assert len(sockets) == 2
+
+
+@pytest.mark.parametrize("code", [4001, 4003])
+async def test_a_server_that_sends_it_away_though_live_is_met_with_growing_pauses(
+    visitor, code
+):
+    sockets = await _close_each_socket_with(visitor, code, script=WORST_LUCK)
+    [page] = visitor.context.pages
+
+    await page.wait_for_function("pauses.length > 8")
+
+    pauses = [round(ms) for ms in await page.evaluate("pauses")]
+    assert pauses[:5] == [4000, 8000, 16_000, 30_000, 30_000]
+    assert set(pauses[3:]) == {30_000}
+    assert len(sockets) <= 5
+    await is_left_alone(page)
+
+
+async def _close_each_socket_with(
+    visitor, code: int, *, times: float = math.inf, after=None, script: str = ""
+) -> list:
     """The sockets that a page has opened so far."""
-    await visitor.context.add_init_script(HURRY)
+    await visitor.context.add_init_script(HURRY + script)
     page = await visitor.context.new_page()
     sockets = []
 
     async def close(socket) -> None:
         sockets.append(socket)
+        if len(sockets) > times:
+            socket.connect_to_server()
+            return
+        if after:
+            await after()
         await socket.close(code=code)
 
     await page.route_web_socket(re.compile("/ws/live-single-session/"), close)

@@ -166,11 +166,12 @@ def _session_in(html: str) -> str:
     return html.split('data-session="')[1].split('"')[0]
 
 
-async def test_a_tag_that_is_there_twice_counts_once(visitor, sign_in_elsewhere):
+@pytest.mark.parametrize("suffix", [".js", ".js?v=2"])
+async def test_a_tag_that_is_there_twice_counts_once(visitor, sign_in_elsewhere, suffix):
     tab = await visitor.open()
     tag = await tab.evaluate("document.querySelector('script[data-session]').outerHTML")
     await tab.close()
-    again = tag.replace("data-session=", "data-copy-of=")
+    again = tag.replace("data-session=", "data-copy-of=").replace(".js", suffix)
     visitor.front.edit("/private/", "</head>", f"{again}</head>")
     await visitor.context.add_init_script("delete Navigator.prototype.locks")
 
@@ -178,5 +179,28 @@ async def test_a_tag_that_is_there_twice_counts_once(visitor, sign_in_elsewhere)
 
     assert await tab.locator("script[data-socket]").count() == 2
     assert visitor.front.handshakes == 2
+    await _is_told_once(tab, sign_in_elsewhere)
+
+
+async def test_a_tag_in_a_body_that_is_replaced_counts_once(visitor, sign_in_elsewhere):
+    """Turbo and htmx run the scripts of the new body."""
+    await visitor.context.add_init_script("delete Navigator.prototype.locks")
+    tab = await visitor.open()
+
+    await tab.evaluate("""() => {
+      const old = document.querySelector("script[data-session]");
+      const made = document.createElement("script");
+      for (const { name, value } of old.attributes) made.setAttribute(name, value);
+      old.remove();
+      document.body.append(made);
+      return new Promise((loaded) => { made.onload = loaded; });
+    }""")
+
+    assert visitor.front.handshakes == 1
+    await _is_told_once(tab, sign_in_elsewhere)
+
+
+async def _is_told_once(tab, sign_in_elsewhere) -> None:
     await sign_in_elsewhere()
     await is_told(tab)
+    assert await tab.locator("live-single-session").count() == 1

@@ -26,6 +26,10 @@ class Visitor:
         )
         assert response.ok, await response.text()
 
+    async def sign_out(self) -> None:
+        response = await self.context.request.post(f"{self.front.url}/api/logout/")
+        assert response.ok, await response.text()
+
     async def open(self, path: str = PAGE) -> Page:
         """Open a tab, and wait until the end of its session would reach it."""
         page = await self.context.new_page()

@@ -7,11 +7,11 @@
   "use strict";
 
   const script = document.currentScript;
-  if ([...document.scripts].find(({ src }) => src === script.src) !== script) {
-    return; // the tag is on this page twice
-  }
-
   const NAME = "live-single-session";
+  const RUNS = Symbol.for(NAME);
+  if (document[RUNS]) return; // the tag is there twice, or in a body that was replaced
+  document[RUNS] = true;
+
   const READY = "session.ready";
   const ENDED = "session.ended";
   const CLOSED_ENDED = 4001;
@@ -159,20 +159,15 @@
     socket = null;
   }
 
-  function closed({ code }) {
+  async function closed({ code }) {
     hangUp();
     if (code === CLOSED_ENDED || code === CLOSED_NOT_SIGNED_IN) {
-      dismissed();
-    } else {
-      if (openedAt && Date.now() - openedAt > STEADY) failures = 0;
-      tryAgain();
+      // Sent away. The reason was lost, or our cookie was renewed meanwhile: are we live?
+      if (!(await check())) signedOut();
+      if (!leading || socket) return;
     }
-  }
-
-  /** The server has sent us away for good. It has said why, unless the frame was lost. */
-  async function dismissed() {
-    resign();
-    if (!over && !(await check())) signedOut();
+    if (openedAt && Date.now() - openedAt > STEADY) failures = 0;
+    tryAgain();
   }
 
   function tryAgain() {
@@ -221,7 +216,7 @@
       cache: "no-store",
       credentials: "same-origin",
       headers: { Accept: "application/json" },
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
     const answer = await response.json();
     if (response.ok && answer.live) {
@@ -275,15 +270,16 @@
     stand();
   });
 
-  const curtain = new CSSStyleSheet();
-  curtain.replaceSync(":root,:root *{visibility:hidden!important}:root{opacity:0!important}");
+  const curtain = document.documentElement.style;
 
   function hide() {
-    document.adoptedStyleSheets = [...document.adoptedStyleSheets, curtain];
+    curtain.setProperty("visibility", "hidden", "important");
+    curtain.setProperty("opacity", "0", "important"); // also for what says it is visible
   }
 
   function show() {
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((s) => s !== curtain);
+    curtain.removeProperty("visibility");
+    curtain.removeProperty("opacity");
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -292,7 +288,7 @@
   let postponed = null;
 
   function unlessLeaving(action) {
-    if (leaving) postponed = action;
+    if (leaving) postponed ??= action; // react() looks at what has happened since
     else action();
   }
 
@@ -333,6 +329,7 @@
   /** The session has ended, but this browser is signed in again, perhaps as another user. */
   function comeBack() {
     watching = false;
+    over.signed_in = true;
     unlessLeaving(() => fire("returned") && dialog && replace());
   }
 
@@ -352,13 +349,18 @@
     start();
   }
 
+  /** False if that has been done, and brought the same page. */
   function reloadOnce() {
     const page = `${session} ${location.href}`;
     try {
       if (sessionStorage.getItem(NAME) === page) return false;
       sessionStorage.setItem(NAME, page);
     } catch {
-      return false; // no storage, no guard against reloading for ever
+      // Without a memory it could reload for ever: keep the page covered instead.
+      resign();
+      over ||= { signed_in: true };
+      if (!dialog) openDialog();
+      return true;
     }
     going = true;
     location.reload();
@@ -467,6 +469,14 @@
     @media (max-width: 30em) { dialog { padding: 1.5em } }`;
 
   function openDialog() {
+    try {
+      buildDialog();
+    } catch {
+      go(loginUrl({ ended: over.reason })); // an older browser
+    }
+  }
+
+  function buildDialog() {
     const link = element("a", { href: loginUrl() }, config.textSignIn || "Sign in again");
     const title = element("h2", { id: "title" }, over.title || config.textTitle || "");
     const text = element("p", { id: "text" }, over.message || config.textMessage || "");
