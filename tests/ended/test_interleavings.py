@@ -19,7 +19,7 @@ from django.utils import timezone
 from live_single_session import engine as session_engine
 from live_single_session import middleware, registry
 from live_single_session.backends.fence import MarkedFence, mark_of
-from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQuerySet
 from live_single_session.registry import announcements, ending, limits, logins, table
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.engines import ENGINES, KEYED
@@ -235,7 +235,7 @@ def is_second(request):
 
 
 @contextmanager
-def unlocked(user_pks):
+def unlocked(user_pks, *, wait=True):
     yield timezone.now()
 
 
@@ -419,23 +419,44 @@ def test_inv2_slow_request_beside_a_logout(engine, twin, gate):
     assert reasons() == ["logged_out"]
 
 
-def test_inv2_login_beside_a_logout(engine, left, right, monkeypatch):
+@PROTECTED
+def test_inv2_cookie_of_before_a_logout_opens_nothing(
+    protected, switch_engine, left, twin, gate
+):
+    switch_engine("signed_cookies", fenced=protected)
+    left.twin = twin
+    left.sign_in()
+    tab = tab_of(left)
+    with held(gate, tab, "/slow/"):
+        left.sign_out()
+    assert tab.who() == (None if protected else "alice")
+
+
+@PROTECTED
+def test_inv2_login_beside_a_logout(protected, engine, left, right, monkeypatch):
     left.sign_in()
     leaving = Hook(monkeypatch, ending, "end_where")
     with in_threads() as submit:
         answer = submit(left.sign_out)
         leaving.wait_for_arrival()
         right.sign_in()
+        if not protected:  # what has ended ends again, for another reason
+            monkeypatch.setattr(UserSessionQuerySet, "live", lambda rows: rows)
         leaving.open()
     assert answer.result().status_code == 200
     assert left.who() is None
     assert right.who() == "alice"
-    assert reasons() == ["superseded", ""]
+    assert reasons() == ["superseded" if protected else "logged_out", ""]
 
 
-def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(engine, left, monkeypatch):
+@PROTECTED
+def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
+    protected, engine, left, monkeypatch
+):
     """What has ended is not taken up again, not even by a login that had the key."""
     left.sign_in()
+    if not protected:
+        monkeypatch.setattr(logins, "_current", lambda rows, user, session: rows[0])
     tab = tab_of(left)
     signing_in = Hook(monkeypatch, limits, "terms_for")
     with in_threads() as submit:
@@ -443,6 +464,9 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(engine, left, mo
         signing_in.wait_for_arrival()
         left.sign_out()
         signing_in.open()
+    if not protected:
+        assert live() == []  # whatever the browser is told
+        return
     assert answer.result().status_code == 200
     assert tab.who() == "alice"
     assert left.who() is None
