@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench load chaos fuzz docs build lock sbom versions clean
+.PHONY: help demo test races lint bench load chaos fuzz docs build lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
+	@echo "make races           its races and crashes, fifty rounds of each instead of some"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
 	@echo "make load            thousands of people at two nodes"
@@ -26,6 +27,11 @@ demo: .venv/.installed-demo
 test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+
+RACES = tests/ended/test_concurrency.py tests/ended/test_crashes.py tests/ended/test_state_machine.py
+
+races:
+	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"
 
 lint: .venv/.installed-lint
 	$(BIN)/ruff check .
