@@ -17,7 +17,7 @@ async def run(times: int) -> dict[str, Any]:
     with ExitStack() as stack:
         site = Servers(stack).site("ours")
         settings = {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-        site.daphne = Daphne("tests.asgi:application", site.daphne._env | settings)
+        site.daphne = Daphne("tests.asgi:application", site.daphne.env | settings)
         site.run("tests.site.people")
         site.start()
         async with async_playwright() as playwright:

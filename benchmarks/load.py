@@ -100,7 +100,7 @@ async def run(users: int, logins_per_second: float, seconds: float) -> dict[str,
     with ExitStack() as stack:
         servers = Servers(stack)
         first = servers.site("ours")
-        second = Site(servers, "ours", first.daphne._env)
+        second = Site(servers, "ours", first.daphne.env)
         cookies = first.fill(users)
         sites = [first.start(), second.start()]
         database = Database(str(first.daphne.environment()["DATABASE_URL"]))

@@ -17,7 +17,7 @@ def run(rounds: int, seconds: int) -> dict[str, Any]:
         servers = Servers(stack)
         site = servers.site("ours")
         settings = {"DJANGO_SETTINGS_MODULE": "tests.tokens.settings"}
-        site.daphne = Daphne("tests.tokens.asgi:application", site.daphne._env | settings)
+        site.daphne = Daphne("tests.tokens.asgi:application", site.daphne.env | settings)
         site.run("tests.site.people")
         site.start()
         header = {"Authorization": f"Bearer {_token(site)}"}

@@ -135,6 +135,7 @@ class Report:
             "requests": journal.requests,
             "rotations": journal.rotations,
             "sessions that a fault cost": journal.lost,
+            "ended sessions that opened a page while the cache was away": journal.unsure,
             "told": journal.told,
             "checks from outside": journal.checks,
             "seconds to log in": quantiles(journal.seconds_to_login),
