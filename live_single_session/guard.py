@@ -2,13 +2,14 @@
 
 An ASGI middleware around any consumer or ASGI app. It adds no frame to anybody's
 protocol: a websocket is closed with 4001, a streaming response ends, and the app inside
-learns that its client has left, has a moment to clean up, and is cancelled.
+learns that its client has left, has a moment to clean up, and is cancelled. A request that
+is running when its session ends gets its app's own answer; the next one gets 401.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -22,6 +23,8 @@ from live_single_session.watch import Ended, watching
 from live_single_session.websocket import CLOSE_ENDED, accept, close
 
 GRACE_SECONDS = 5.0  # between being told that the client has left, and being cancelled
+
+Message = dict[str, Any]
 
 find_standing = database_sync_to_async(standing)
 
@@ -50,66 +53,60 @@ class Guard:
                 if ended.done():
                     await _turn_away(scope, receive, send, ended.result())
                 else:
-                    await self._run(scope, Connection(scope, receive, send, ended))
-
-    async def _run(self, scope: dict[str, Any], connection: "Connection") -> None:
-        """Run the app until it is done, or for a moment longer than its session lives."""
-        try:
-            async with asyncio.timeout(None) as deadline, connection.cut_at_end(deadline):
-                await self.inner(scope, connection.receive, connection.send)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
+                    kind = Websocket if scope["type"] == "websocket" else Exchange
+                    await kind(scope, receive, send, ended).run(self.inner)
 
 
-class Connection:
+class Connection(ABC):
     """What the app inside sees of its client."""
 
     __slots__ = (
         "_cutter",
+        "_deadline",
         "_ended",
+        "_is_app_done",
+        "_is_told",
+        "_nobody_waits",
         "_over",
-        "_patience",
         "_receive",
         "_scope",
         "_send",
-        "_started",
-        "_stopped",
+        "_waiting",
     )
 
-    def __init__(self, scope: dict[str, Any], receive: Any, send: Any, ended: Ended) -> None:
+    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._ended = ended
-        self._started = False  # accepted, or the response has begun
         self._over = False  # closed by either side, or the response is complete
-        self._patience: asyncio.Timeout | None = None  # while the app waits for the client
-        self._stopped: asyncio.Future[None] | None = None
+        self._deadline = asyncio.timeout(None)
+        self._is_app_done = False
+        self._is_told = False  # the app, that its client has left
+        self._waiting: set[asyncio.Timeout] = set()  # the app, for its client
+        self._nobody_waits: asyncio.Future[None] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def cut_at_end(self, deadline: asyncio.Timeout) -> AsyncIterator[None]:
-        """Cut the client off when its session ends, and leave the app until the deadline."""
-
-        def cut(ended: Ended) -> None:
-            loop = asyncio.get_running_loop()
-            deadline.reschedule(loop.time() + GRACE_SECONDS)
-            self._cutter = loop.create_task(self._cut(ended.result()))
-
-        self._ended.add_done_callback(cut)
+    async def run(self, app: Any) -> None:
+        """Run the app until it is done, or for a moment longer than its client is there."""
+        self._ended.add_done_callback(self._session_has_ended)
         try:
-            yield
+            async with self._deadline:
+                await app(self._scope, self.receive, self.send)
+        except TimeoutError:
+            if not self._deadline.expired():
+                raise
         finally:
-            self._ended.remove_done_callback(cut)
-            if self._cutter is not None:
-                await self._cutter
+            self._is_app_done = True
+            self._ended.remove_done_callback(self._session_has_ended)
+            await self._client_is_cut_off()
 
-    async def receive(self) -> dict[str, Any]:
-        """Return the client's next message; once the session has ended, that it has left."""
-        if not self._ended.done():
+    async def receive(self) -> Message:
+        """Return the client's next message; once it has been cut off, that it has left."""
+        if self._cutter is None:
             # Not a task beside the end: an idle connection is to cost little.
-            patience = self._patience = asyncio.timeout(None)
+            patience = asyncio.timeout(None)
+            self._waiting.add(patience)
             try:
                 async with patience:
                     return self._received(await self._receive())
@@ -117,49 +114,143 @@ class Connection:
                 if not patience.expired():
                     raise
             finally:
-                self._patience = None
-                if self._stopped is not None:
-                    self._stopped.set_result(None)
-        if self._scope["type"] == "websocket":
-            return {"type": "websocket.disconnect", "code": CLOSE_ENDED}
-        return {"type": "http.disconnect"}
+                self._waits_no_longer(patience)
+        elif self._is_told:
+            await asyncio.get_running_loop().create_future()  # an app may ask in a loop
+        self._is_told = True
+        return self._disconnect()
 
-    async def send(self, message: dict[str, Any]) -> None:
+    @abstractmethod
+    async def send(self, message: Message) -> None:
         """Pass on what the app says, as long as there is anybody to hear it."""
-        if self._cutter is not None:
-            return
-        kind = message["type"]
-        self._started |= kind in ("websocket.accept", "http.response.start")
-        self._over |= kind == "websocket.close" or (
-            kind == "http.response.body" and not message.get("more_body", False)
-        )
-        await self._send(message)
 
-    def _received(self, message: dict[str, Any]) -> dict[str, Any]:
-        self._over |= message["type"] in ("websocket.disconnect", "http.disconnect")
-        return message
+    @abstractmethod
+    def _is_to_be_cut_off(self) -> bool: ...
+
+    @abstractmethod
+    async def _hang_up(self) -> None: ...
+
+    @abstractmethod
+    def _disconnect(self) -> Message: ...
+
+    def _session_has_ended(self, _ended: Ended) -> None:
+        self._cut_off_if_need_be()
+
+    def _cut_off_if_need_be(self) -> None:
+        if self._cutter is None and not self._is_app_done and self._is_to_be_cut_off():
+            loop = asyncio.get_running_loop()
+            self._deadline.reschedule(loop.time() + GRACE_SECONDS)
+            self._cutter = loop.create_task(self._cut_off())
+
+    async def _cut_off(self) -> None:
+        await self._stop_receiving()
+        if not self._over:
+            with suppress(OSError):  # the client may have left by now
+                await self._hang_up()
+
+    async def _client_is_cut_off(self) -> None:
+        """Wait until the client is cut off, but not for one that reads nothing."""
+        if self._cutter is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._deadline.when()):
+                    await self._cutter
 
     async def _stop_receiving(self) -> None:
         """Wait for nothing more from the client: granian closes nothing that still receives."""
-        if self._patience is not None:
+        if self._waiting:
             loop = asyncio.get_running_loop()
-            self._stopped = loop.create_future()
-            self._patience.reschedule(loop.time())
-            await self._stopped
+            self._nobody_waits = loop.create_future()
+            for patience in self._waiting:
+                patience.reschedule(loop.time())
+            await self._nobody_waits
 
-    async def _cut(self, farewell: Farewell) -> None:
-        await self._stop_receiving()
-        if self._over:
+    def _waits_no_longer(self, patience: asyncio.Timeout) -> None:
+        self._waiting.discard(patience)
+        stopped = self._nobody_waits
+        if stopped is not None and not self._waiting and not stopped.done():
+            stopped.set_result(None)
+
+    def _received(self, message: Message) -> Message:
+        self._over |= message["type"] in ("websocket.disconnect", "http.disconnect")
+        return message
+
+
+class Websocket(Connection):
+    """A websocket is closed, whatever its app is doing."""
+
+    __slots__ = ("_accepted",)
+
+    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
+        super().__init__(scope, receive, send, ended)
+        self._accepted = False
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the app says, as long as there is anybody to hear it."""
+        if self._cutter is not None:
             return
-        with suppress(OSError):  # the client may have left by now
-            if self._scope["type"] == "websocket":
-                if not self._started:
-                    await accept(self._scope, self._send)
-                await close(self._send, CLOSE_ENDED)
-            elif self._started:
-                await self._send({"type": "http.response.body", "body": b""})
-            else:
-                await _answer_401(self._scope, self._send, farewell)
+        self._accepted |= message["type"] == "websocket.accept"
+        self._over |= message["type"] in ("websocket.close", "websocket.http.response.start")
+        await self._send(message)
+
+    def _is_to_be_cut_off(self) -> bool:
+        return not self._over
+
+    async def _hang_up(self) -> None:
+        if not self._accepted:
+            await accept(self._scope, self._send)
+        await close(self._send, CLOSE_ENDED)
+
+    def _disconnect(self) -> Message:
+        return {"type": "websocket.disconnect", "code": CLOSE_ENDED}
+
+
+class Exchange(Connection):
+    """A request gets its app's own answer, even if its session ends; a stream goes on no more.
+
+    What says its length is an answer, and is never cut: a client would wait for the rest.
+    """
+
+    __slots__ = ("_is_stream",)
+
+    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
+        super().__init__(scope, receive, send, ended)
+        self._is_stream = False
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the app says, as long as there is anybody to hear it."""
+        if self._cutter is not None:
+            return
+        is_start = message["type"] == "http.response.start"
+        self._is_stream |= is_start and not _says_its_length(message)
+        self._over |= _is_last(message)
+        await self._send(message)
+        if not self._ended.done():
+            return
+        if is_start:  # no stream yet, if its whole body follows
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cut_off_if_need_be)
+        else:
+            self._cut_off_if_need_be()
+
+    def _is_to_be_cut_off(self) -> bool:
+        return self._is_stream and not self._over
+
+    async def _hang_up(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _disconnect(self) -> Message:
+        return {"type": "http.disconnect"}
+
+
+def _says_its_length(start: Message) -> bool:
+    return any(name.lower() == b"content-length" for name, _ in start.get("headers", ()))
+
+
+def _is_last(message: Message) -> bool:
+    kind = message["type"]
+    return kind == "http.response.pathsend" or (
+        kind in ("http.response.body", "http.response.zerocopysend")
+        and not message.get("more_body", False)
+    )
 
 
 async def _turn_away(

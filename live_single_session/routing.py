@@ -28,7 +28,13 @@ from live_single_session.guard import Guard
 
 def SingleSessionMiddlewareStack(inner: Any) -> Any:  # noqa: N802
     """Wrap an ASGI app so that it knows its user, and stops when the session ends."""
-    return SessionMiddlewareStack(UserMiddleware(Guard(inner)))
+    stack = SessionMiddlewareStack(UserMiddleware(Guard(inner)))
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        has_session = scope["type"] in ("http", "websocket")  # which a lifespan has not
+        await (stack if has_session else inner)(scope, receive, send)
+
+    return app
 
 
 class UserMiddleware:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.http import StreamingHttpResponse
 
-from live_single_session.watch import watching
+from live_single_session.watch import Ended, watching
+
+PATIENCE_SECONDS = 5.0  # with a stream that was interrupted and goes on to wait
 
 # A task is kept alive by nobody but the one who made it.
 _closing: set[asyncio.Task[None]] = set()
@@ -24,6 +26,7 @@ def end_with_session(
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
     """
+    response.headers.pop("Content-Length", None)  # which it won't have if it is cut
     chunks: Any = response.streaming_content
     response.streaming_content = _closed_in_time(_until_ended(chunks, session_id, user_pk))
 
@@ -53,19 +56,49 @@ async def _until_ended(
 ) -> AsyncGenerator[bytes]:
     async with aclosing(chunks), watching(session_id, user_pk) as ended:
         while not ended.done():
-            step = asyncio.ensure_future(_next(chunks))
-            try:
-                waiting: set[asyncio.Future[Any]] = {step, ended}
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not step.done():  # the session has ended, or the client has left
-                    step.cancel()
-                    await asyncio.wait({step})
-            chunk = None if step.cancelled() else step.result()
+            chunk = None
+            with Interruption(ended):
+                chunk = await anext(chunks, None)
             if chunk is None or ended.done():
                 return
             yield chunk
 
 
-async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(chunks, None)
+class Interruption:
+    """Cancels what is awaited inside once a session has ended, and again until it stops.
+
+    In the task and the context that a stream is read in: it may keep context variables, task
+    groups and timeouts from one chunk to the next. And not by a timeout, which cancels once:
+    a client of Redis now and then loses a cancellation that meets an answer.
+    """
+
+    def __init__(self, ended: Ended) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._task = task
+        self._ended = ended
+        self._is_over = False
+        self._cancelled_before = task.cancelling()
+        self._cancellations = 0
+        self._again: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        self._ended.add_done_callback(self._interrupt)
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> bool:
+        self._is_over = True
+        self._ended.remove_done_callback(self._interrupt)
+        if self._again is not None:
+            self._again.cancel()
+        for _ in range(self._cancellations):
+            self._task.uncancel()
+        is_by_others = self._task.cancelling() > self._cancelled_before
+        is_ours = self._cancellations > 0 and not is_by_others
+        return is_ours and kind is asyncio.CancelledError
+
+    def _interrupt(self, ended: Ended) -> None:
+        if self._is_over:
+            return
+        self._task.cancel()
+        self._cancellations += 1
+        self._again = self._task.get_loop().call_later(PATIENCE_SECONDS, self._interrupt, ended)

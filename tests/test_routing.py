@@ -137,3 +137,14 @@ async def test_our_own_websocket_works_in_channels_stack_too(alice):
         await registry.aend_all(alice, EndReason.REVOKED)
         assert (await socket.frame())["reason"] == "revoked"
         assert await socket.close_code() == 4001
+
+
+async def test_an_app_in_the_stack_is_started_by_its_server():
+    """By a lifespan, which has neither cookies nor a user."""
+    started = []
+
+    async def app(scope, receive, send):
+        started.append(scope["type"])
+
+    await SingleSessionMiddlewareStack(app)({"type": "lifespan"}, None, None)
+    assert started == ["lifespan"]

@@ -32,6 +32,25 @@ async def events(request: Request) -> Response:
     return StreamingResponse(ticks(), media_type="text/event-stream")
 
 
+go_on = asyncio.Event()
+
+
+async def download(request: Request) -> Response:
+    """A file, of which the second half is held back."""
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield b"first"
+        await go_on.wait()
+        yield b"again"
+
+    return StreamingResponse(halves(), headers={"Content-Length": "10"})
+
+
+async def let_go(request: Request) -> Response:
+    go_on.set()
+    return Response()
+
+
 async def whoami(request: Request) -> Response:
     return JSONResponse({"user": request.scope["user"].get_username()})
 
@@ -48,6 +67,8 @@ async def echo(websocket: WebSocket) -> None:
 starlette = Starlette(
     routes=[
         Route("/starlette/events", events),
+        Route("/starlette/download", download),
+        Route("/starlette/let-go", let_go),
         Route("/starlette/whoami", whoami),
         WebSocketRoute("/starlette/echo", echo),
     ]

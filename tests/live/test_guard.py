@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import pytest_asyncio
 from asgiref.testing import ApplicationCommunicator
+from channels.consumer import AsyncConsumer, SyncConsumer
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
 from live_single_session import guard, registry
+from live_single_session.farewell import missing
 from live_single_session.models import EndReason, UserSession
 from live_single_session.routing import SingleSessionMiddlewareStack
+from live_single_session.watch import get_watch
 from tests.live.people import close_code, people
 from tests.servers.daphne import Daphne
 from tests.servers.waiting import await_until
@@ -150,8 +153,9 @@ async def test_guard_closes_no_socket_that_its_app_has_closed(
     assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
     assert (await socket.receive_output(SECONDS))["code"] == 1000
     await registry.aend(session, EndReason.REVOKED)
-    await socket.wait(SECONDS)
     assert await socket.receive_nothing()
+    await socket.send_input({"type": "websocket.disconnect", "code": 1000})
+    await socket.wait(SECONDS)
 
 
 async def test_guard_brings_an_app_nothing_that_came_after_the_end(
@@ -268,26 +272,396 @@ async def test_guard_lets_an_app_raise_what_it_likes(
         await socket.wait(SECONDS)
 
 
-async def test_guard_answers_401_where_no_response_has_begun(
+class Forgetful(AsyncConsumer):
+    """Nobody stops it: it has forgotten ``StopConsumer``."""
+
+    disconnects: ClassVar[list[Any]] = []
+
+    async def websocket_connect(self, event: Any) -> None:
+        await self.send({"type": "websocket.accept"})
+
+    async def websocket_disconnect(self, event: Any) -> None:
+        self.disconnects.append(event["code"])
+        assert len(self.disconnects) < 10
+
+
+class SyncForgetful(SyncConsumer):
+    disconnects: ClassVar[list[Any]] = []
+
+    def websocket_connect(self, event: Any) -> None:
+        self.send({"type": "websocket.accept"})
+
+    def websocket_disconnect(self, event: Any) -> None:
+        self.disconnects.append(event["code"])
+        assert len(self.disconnects) < 10
+
+
+@pytest.mark.parametrize("consumer", [Forgetful, SyncForgetful])
+async def test_guard_tells_a_consumer_once_that_its_client_has_left(
+    signed_in: tuple[UserSession, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    consumer: Any,
+) -> None:
+    session, scope = signed_in
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(consumer, "disconnects", [])
+    socket = connect(consumer.as_asgi(), scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    await registry.aend(session, EndReason.REVOKED)
+    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(SECONDS)
+    assert consumer.disconnects == [4001]
+
+
+async def test_guard_cancels_an_app_that_goes_on_asking_for_messages(
+    signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without keeping the event loop, which could then cancel nobody."""
+    session, scope = signed_in
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    heard: list[str] = []
+
+    async def insatiable(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while len(heard) < 10:
+            heard.append((await receive())["type"])
+
+    socket = connect(insatiable, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    await registry.aend(session, EndReason.REVOKED)
+    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(SECONDS)
+    assert heard == ["websocket.disconnect"]
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        [{"type": "websocket.http.response.body", "body": b"no"}],
+        [{"type": "websocket.http.response.body", "body": b"no", "more_body": True}],
+    ],
+)
+async def test_guard_adds_nothing_to_a_socket_that_its_app_denies(
+    signed_in: tuple[UserSession, dict[str, Any]], denial: list[dict[str, Any]]
+) -> None:
+    session, scope = signed_in
+    says = [{"type": "websocket.http.response.start", "status": 403, "headers": []}, *denial]
+    resume = asyncio.Event()
+
+    async def denying(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        for message in says:
+            await send(message)
+        await resume.wait()
+
+    socket = connect(denying, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert [await socket.receive_output(SECONDS) for _ in says] == says
+    await registry.aend(session, EndReason.REVOKED)
+    assert await socket.receive_nothing()
+    resume.set()
+    await socket.wait(SECONDS)
+
+
+async def test_guard_does_not_mind_an_app_that_finishes_as_its_session_ends(
     signed_in: tuple[UserSession, dict[str, Any]],
 ) -> None:
     session, scope = signed_in
-    waiting = asyncio.Event()
+    finish = asyncio.Event()
+    problems: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, it: problems.append(it))
 
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
+    async def finishing(scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        waiting.set()
-        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "websocket.accept"})
+        await finish.wait()
 
-    request = connect(slow, scope, "http")
-    await request.send_input({"type": "http.request", "body": b"", "more_body": False})
-    await waiting.wait()
+    socket = connect(finishing, scope, "websocket")
+    await socket.send_input({"type": "websocket.connect"})
+    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    [entry] = get_watch()._entries[session.pk]
+    finish.set()
+    entry.end(missing(session.pk))
+    await socket.wait(SECONDS)
+    assert await socket.receive_nothing()
+    assert problems == []
+
+
+# Requests
+
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+STREAM = {"type": "http.response.body", "body": b"tick", "more_body": True}
+LAST = {"type": "http.response.body", "body": b""}
+LONG = {**START, "headers": [(b"Content-Length", b"8")]}
+NO_CONTENT = {**START, "status": 204}
+FILE = {"type": "http.response.pathsend", "path": "/srv/report.pdf"}
+
+
+class Held:
+    """An app that says something, and something more once it may go on."""
+
+    def __init__(self, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+        self.before, self.after = before, after
+        self.waits, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        for message in self.before:
+            await send(message)
+        self.waits.set()
+        await self.may_go_on.wait()
+        for message in self.after:
+            await send(message)
+
+
+async def hear(request: ApplicationCommunicator, messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        assert await request.receive_output(SECONDS) == message
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], [NO_CONTENT, LAST]),
+        ([], [LONG, STREAM, STREAM, LAST]),
+        ([LONG], [STREAM, STREAM, LAST]),
+        ([LONG, STREAM], [STREAM, LAST]),
+        ([], [START, FILE]),
+        ([START, FILE], []),
+    ],
+    ids=["all", "all of it in parts", "the body", "the rest", "a file", "nothing"],
+)
+async def test_request_that_is_running_when_its_session_ends_gets_its_own_answer(
+    signed_in: tuple[UserSession, dict[str, Any]],
+    before: list[dict[str, Any]],
+    after: list[dict[str, Any]],
+) -> None:
+    session, scope = signed_in
+    app = Held(before, after)
+    request = connect(app, scope, "http")
+    await request.send_input({"type": "http.request", "body": b""})
+    await hear(request, before)
+    async with asyncio.timeout(SECONDS):
+        await app.waits.wait()
     await registry.aend(session, EndReason.REVOKED)
+    assert await request.receive_nothing()
+    app.may_go_on.set()
+    await hear(request, after)
+    await request.wait(SECONDS)
+    assert await request.receive_nothing()
+
+
+async def test_request_that_signs_its_user_out_gets_its_own_answer(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    """And reads what it is sent to its end."""
+    session, scope = signed_in
+
+    async def sign_out(scope: Any, receive: Any, send: Any) -> None:
+        await registry.aend(session, EndReason.LOGGED_OUT)
+        assert (await receive())["body"] == b"good"
+        assert (await receive())["body"] == b"bye"
+        await send(NO_CONTENT)
+        await send(LAST)
+
+    request = connect(sign_out, scope, "http")
+    await request.send_input({"type": "http.request", "body": b"good", "more_body": True})
+    assert await request.receive_nothing()
+    await request.send_input({"type": "http.request", "body": b"bye"})
+    await hear(request, [NO_CONTENT, LAST])
+    await request.wait(SECONDS)
+
+
+async def test_request_that_comes_after_the_end_of_its_session_gets_401(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    session, scope = signed_in
+    await registry.aend(session, EndReason.REVOKED)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("the app was started")
+
+    request = connect(app, scope, "http")
     start = await request.receive_output(SECONDS)
     assert start["status"] == 401
     assert (b"session-ended", b"revoked") in start["headers"]
     assert b'"session_ended"' in (await request.receive_output(SECONDS))["body"]
     await request.wait(SECONDS)
+
+
+@pytest.mark.parametrize("before", [[START], [START, STREAM]])
+async def test_inv2_stream_of_an_app_is_cut_when_its_session_ends(
+    signed_in: tuple[UserSession, dict[str, Any]], before: list[dict[str, Any]]
+) -> None:
+    session, scope = signed_in
+    app = Held(before, [STREAM, LAST])
+    request = connect(app, scope, "http")
+    await hear(request, before)
+    await registry.aend(session, EndReason.REVOKED)
+    await hear(request, [LAST])
+    app.may_go_on.set()
+    await request.wait(SECONDS)
+    assert await request.receive_nothing()
+
+
+async def test_inv2_stream_that_begins_after_the_end_is_cut_at_its_first_part(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    session, scope = signed_in
+    told: list[str] = []
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await registry.aend(session, EndReason.REVOKED)
+        await send(START)
+        for _ in range(3):
+            await send(STREAM)
+        told.append((await receive())["type"])
+
+    request = connect(late, scope, "http")
+    await request.send_input({"type": "http.request", "body": b""})
+    await hear(request, [START, STREAM, LAST])
+    await request.wait(SECONDS)
+    assert told == ["http.disconnect"]
+    assert await request.receive_nothing()
+
+
+async def test_inv2_stream_that_begins_after_the_end_and_is_silent_is_cut(
+    signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, scope = signed_in
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await registry.aend(session, EndReason.REVOKED)
+        await send(START)
+        assert (await receive())["type"] == "http.disconnect"
+
+    request = connect(silent, scope, "http")
+    await request.send_input({"type": "http.request", "body": b""})
+    await hear(request, [START, LAST])
+    await request.wait(SECONDS)
+
+
+async def test_guard_lets_an_app_work_on_behind_a_complete_answer(
+    signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Starlette's background tasks do."""
+    session, scope = signed_in
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.01)
+    work = asyncio.Event()
+    done: list[bool] = []
+
+    async def working(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(LAST)
+        await work.wait()
+        done.append(True)
+
+    request = connect(working, scope, "http")
+    await hear(request, [START, LAST])
+    await registry.aend(session, EndReason.REVOKED)
+    assert await request.receive_nothing(timeout=0.2)
+    work.set()
+    await request.wait(SECONDS)
+    assert done == [True]
+
+
+async def test_guard_tells_everybody_in_an_app_who_waits_for_its_client(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    """As a stream of Starlette's waits, beside an endpoint that asks ``is_disconnected()``."""
+    session, scope = signed_in
+    told: list[str] = []
+
+    async def listening(scope: Any, receive: Any, send: Any) -> None:
+        async def listen() -> None:
+            told.append((await receive())["type"])
+
+        await send(START)
+        await asyncio.gather(listen(), listen())
+
+    request = connect(listening, scope, "http")
+    await hear(request, [START])
+    await registry.aend(session, EndReason.REVOKED)
+    await hear(request, [LAST])
+    await request.wait(SECONDS)
+    assert told == ["http.disconnect"] * 2
+
+
+# Clients that read slowly
+
+
+class SlowClient:
+    """Reads a message only when it is told to."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._reads = asyncio.Semaphore(0)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self._reads.acquire()
+        self.heard.append(message)
+
+    def read(self) -> None:
+        self._reads.release()
+
+
+async def test_guard_holds_an_app_back_as_its_client_does(
+    signed_in: tuple[UserSession, dict[str, Any]],
+) -> None:
+    _, scope = signed_in
+    client = SlowClient()
+    sent: list[int] = []
+
+    async def eager(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        for number in range(3):
+            await send(STREAM)
+            sent.append(number)
+        await send(LAST)
+
+    app = SingleSessionMiddlewareStack(eager)
+    request = asyncio.create_task(
+        app({**scope, "type": "http"}, asyncio.Event().wait, client.send)
+    )
+    for count in range(1, 6):
+        client.read()
+        await await_until(lambda count=count: len(client.heard) == count, "it to be heard")
+        assert len(sent) in (count - 2, count - 1)
+    async with asyncio.timeout(SECONDS):
+        await request
+    assert client.heard == [START, STREAM, STREAM, STREAM, LAST]
+
+
+async def test_guard_does_not_wait_for_a_client_that_reads_nothing(
+    signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, scope = signed_in
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    client = SlowClient()
+
+    async def streaming(scope: Any, receive: Any, send: Any) -> None:
+        await send(START)
+        await send(STREAM)
+
+    app = SingleSessionMiddlewareStack(streaming)
+    request = asyncio.create_task(
+        app({**scope, "type": "http"}, asyncio.Event().wait, client.send)
+    )
+    client.read()
+    await await_until(lambda: client.heard == [START], "the start to be heard")
+    await registry.aend(session, EndReason.REVOKED)
+    async with asyncio.timeout(SECONDS):
+        await request
+    assert client.heard == [START]
+
+
+# Strangers
 
 
 async def test_guard_leaves_strangers_alone(transactional_db: None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from asgiref.testing import ApplicationCommunicator
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels.routing import URLRouter
@@ -136,3 +137,68 @@ async def test_nothing_is_left_when_a_session_ends(alice: User, where: str) -> N
             await socket.wait(timeout=10)
     # The consumer was told that its client had left, and has cleaned up.
     assert "talk" not in get_channel_layer().groups
+
+
+# Streams and answers of apps that are neither Django's nor Channels'
+
+
+class Streaming:
+    """Streams to one who listens; knows how many it is serving."""
+
+    def __init__(self) -> None:
+        self.serving = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.serving += 1
+        try:
+            await receive()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"tick", "more_body": True})
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            self.serving -= 1
+
+
+streaming = Streaming()
+
+
+async def open_stream(browser: Browser) -> ApplicationCommunicator:
+    scope = {"type": "http", "path": "/events/", "headers": browser.headers}
+    stream = ApplicationCommunicator(SingleSessionMiddlewareStack(streaming), scope)
+    await stream.send_input({"type": "http.request", "body": b""})
+    assert (await stream.receive_output(timeout=10))["status"] == 200
+    assert (await stream.receive_output(timeout=10))["body"] == b"tick"
+    return stream
+
+
+async def leave_stream(stream: ApplicationCommunicator) -> None:
+    await stream.send_input({"type": "http.disconnect"})
+    await stream.wait(timeout=10)
+
+
+async def break_stream_off(stream: ApplicationCommunicator) -> None:
+    stream.future.cancel()
+    with suppress(asyncio.CancelledError):
+        await stream.future
+
+
+@pytest.mark.parametrize("end", [leave_stream, break_stream_off])
+async def test_nothing_is_left_when_a_stream_ends(alice: User, end: Any) -> None:
+    browser = await sign_in(alice)
+    for _ in range(ROUNDS // AT_ONCE):
+        streams = await asyncio.gather(*(open_stream(browser) for _ in range(AT_ONCE)))
+        await asyncio.gather(*(end(stream) for stream in streams))
+    assert streaming.serving == 0
+
+
+async def test_nothing_is_left_when_the_session_of_a_stream_ends(alice: User) -> None:
+    for _ in range(ROUNDS // AT_ONCE):
+        browser = await sign_in(alice)
+        streams = await asyncio.gather(*(open_stream(browser) for _ in range(AT_ONCE)))
+        await registry.aend(browser.session, EndReason.REVOKED)
+        for stream in streams:
+            last = await stream.receive_output(timeout=10)
+            assert last == {"type": "http.response.body", "body": b""}
+            await stream.wait(timeout=10)
+    assert streaming.serving == 0

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient
 from django.urls import path
 
-from live_single_session import registry
+from live_single_session import registry, streams
 from live_single_session.models import EndReason, UserSession
 from live_single_session.watch import get_watch
 from tests.servers.waiting import await_until
@@ -41,7 +42,90 @@ async def secrets() -> AsyncIterator[str]:
         cleaned_up.append("secrets")
 
 
-urlpatterns = [path("stream/", stream)]
+variable = ContextVar("variable", default="")
+
+
+async def of_a_context() -> AsyncIterator[str]:
+    token = variable.set("set")
+    try:
+        for _ in range(3):
+            yield variable.get() or "lost"
+    finally:
+        variable.reset(token)
+
+
+async def of_a_task_group() -> AsyncIterator[str]:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield "begun"
+            tasks.create_task(fail())
+            await asyncio.Event().wait()
+    except* ZeroDivisionError:
+        pass
+    yield "failed"
+
+
+async def of_a_limited_time() -> AsyncIterator[str]:
+    try:
+        async with asyncio.timeout(0.1):
+            yield "begun"
+            await asyncio.Event().wait()
+    except TimeoutError:
+        yield "over"
+
+
+async def broken_off() -> AsyncIterator[str]:
+    yield "begun"
+    raise asyncio.CancelledError
+
+
+ALL_OF = {
+    of_a_context: [b"set"] * 3,
+    of_a_task_group: [b"begun", b"failed"],
+    of_a_limited_time: [b"begun", b"over"],
+}
+
+
+async def deaf() -> AsyncIterator[str]:
+    """Loses a cancellation now and then, as a client of Redis does."""
+    try:
+        yield "a secret"
+        for _ in range(2):
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        await asyncio.Event().wait()
+    finally:
+        cleaned_up.append("secrets")
+
+
+async def in_scopes() -> AsyncIterator[str]:
+    """Reads what a task of its own produces, as one that subscribes to something does."""
+    token = variable.set("set")
+    try:
+        async with asyncio.timeout(3600), asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.sleep(3600))
+            yield "a secret"
+            await asyncio.Event().wait()
+    finally:
+        variable.reset(token)
+        cleaned_up.append("secrets")
+
+
+def view_of(chunks: Callable[[], AsyncIterator[str]]) -> Any:
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        await request.auser()
+        return StreamingHttpResponse(chunks(), headers={"Content-Length": "1000"})
+
+    return view
+
+
+urlpatterns = [
+    path("stream/", stream),
+    *(path(f"{it.__name__}/", view_of(it)) for it in (*ALL_OF, broken_off, deaf, in_scopes)),
+]
 
 
 def only_synchronous(get_response: Callable[[HttpRequest], Any]) -> Any:
@@ -61,15 +145,27 @@ def _only_what_is_cleaned_up_by_itself() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def a_client(blocked: bool = False) -> AsyncIterator[asyncio.Queue[Any]]:
+async def a_client(
+    blocked: bool = False, where: str = "/stream/"
+) -> AsyncIterator[asyncio.Queue[Any]]:
     """Somebody signed in who reads the stream, and leaves; `blocked`: who reads nothing."""
+    async with a_request(where, blocked) as (said, to_say, site):
+        assert (await said.get())["status"] == 200
+        assert (await said.get())["body"] == b"a secret"
+        yield said
+        to_say.put_nowait({"type": "http.disconnect"})
+        await site
+
+
+@asynccontextmanager
+async def a_request(where: str, blocked: bool = False) -> AsyncIterator[tuple[Any, ...]]:
     browser = AsyncClient()
     await browser.aforce_login(await User.objects.acreate_user("alice"))
     cookie = f"sessionid={browser.cookies['sessionid'].value}"
     scope = {
         "type": "http",
         "method": "GET",
-        "path": "/stream/",
+        "path": where,
         "headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())],
     }
     said: asyncio.Queue[Any] = asyncio.Queue()
@@ -83,11 +179,7 @@ async def a_client(blocked: bool = False) -> AsyncIterator[asyncio.Queue[Any]]:
 
     async with asyncio.timeout(SECONDS):
         site = asyncio.create_task(get_asgi_application()(scope, to_say.get, send))
-        assert (await said.get())["status"] == 200
-        assert (await said.get())["body"] == b"a secret"
-        yield said
-        to_say.put_nowait({"type": "http.disconnect"})
-        await site
+        yield said, to_say, site
 
 
 async def nothing_is_left() -> None:
@@ -117,3 +209,54 @@ async def test_nothing_is_left_when_a_session_ends_whose_client_reads_nothing() 
     async with a_client(blocked=True):
         await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
     await nothing_is_left()
+
+
+async def test_inv2_stream_that_loses_a_cancellation_ends_with_its_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "PATIENCE_SECONDS", 0.05)
+    async with a_client(where="/deaf/") as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        assert "body" not in await said.get()  # it is complete
+    await nothing_is_left()
+
+
+async def test_inv2_stream_of_a_task_group_ends_with_its_session() -> None:
+    async with a_client(where="/in_scopes/") as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        assert "body" not in await said.get()  # it is complete
+    await nothing_is_left()
+
+
+async def test_nothing_is_left_when_the_client_leaves_a_stream_of_a_task_group() -> None:
+    async with a_client(where="/in_scopes/"):
+        pass
+    await nothing_is_left()
+
+
+@pytest.mark.parametrize("chunks", ALL_OF)
+async def test_stream_may_keep_what_belongs_to_its_task_from_chunk_to_chunk(
+    chunks: Callable[[], AsyncIterator[str]],
+) -> None:
+    async with a_request(f"/{chunks.__name__}/") as (said, _, site):
+        assert (await said.get())["status"] == 200
+        for chunk in ALL_OF[chunks]:
+            assert (await said.get())["body"] == chunk
+        assert "body" not in await said.get()  # it is complete
+        await site
+
+
+async def test_stream_that_is_broken_off_is_not_complete() -> None:
+    async with a_request("/broken_off/") as (said, _, site):
+        assert (await said.get())["status"] == 200
+        assert (await said.get())["body"] == b"begun"
+        await site
+        assert said.empty()
+
+
+async def test_stream_that_may_be_cut_says_no_length() -> None:
+    """Clients would wait for the rest, and servers fail."""
+    async with a_request("/of_a_context/") as (said, _, site):
+        names = {name.lower() for name, _ in (await said.get())["headers"]}
+        assert b"content-length" not in names
+        await site

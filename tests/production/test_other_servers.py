@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, expect
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.people import Person, close_code, hear, people
-from tests.production.servers import Granian, Gunicorn, Hypercorn, Uvicorn
+from tests.production.servers import SERVERS, Granian, Gunicorn, Hypercorn, Uvicorn
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.redis import RedisServer
@@ -139,6 +139,35 @@ async def test_server_that_is_stopped_does_not_wait_for_tabs(site: Daphne) -> No
                 await tab.recv()
             assert tab.close_code not in (4001, 4003)
             await await_until(lambda: not site.is_running, "the server to stop", seconds=15)
+
+
+@pytest.mark.parametrize("kind", SERVERS.values(), ids=SERVERS)
+async def test_apps_beside_django_end_streams_and_complete_downloads(
+    start: Callable[..., Daphne], redis: RedisServer, kind: type[Daphne]
+) -> None:
+    site = start(kind, "tests.live.asgi:application")
+    async with (
+        asyncio.timeout(PATIENCE),
+        people(site, "alice", "alice") as (old, new),
+        AsyncExitStack() as stack,
+    ):
+        await old.sign_in()
+        events, download = [
+            await stack.enter_async_context(old.http.stream("GET", f"/starlette/{path}"))
+            for path in ("events", "download")
+        ]
+        ticks, halves = events.aiter_lines(), download.aiter_raw()
+        assert await anext(ticks)
+        assert await anext(halves) == b"first"
+
+        await new.sign_in()
+
+        async for _tick in ticks:
+            pass  # until it ends
+        assert (await new.http.get("/starlette/let-go")).status_code == 200
+        assert [half async for half in halves] == [b"again"]
+        assert (await old.http.get("/starlette/whoami")).status_code == 401
+    assert "Traceback" not in site.log
 
 
 async def test_wsgi_for_requests_and_daphne_for_websockets(
