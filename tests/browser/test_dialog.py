@@ -275,6 +275,25 @@ async def test_fits_a_phone(visitor):
     assert (await _button(page).bounding_box())["height"] >= 44  # a finger's width
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "delete HTMLDialogElement.prototype.showModal",
+        "window.CSSStyleSheet = function () { throw new TypeError('Illegal constructor'); }",
+    ],
+    ids=["showModal", "CSSStyleSheet"],
+)
+async def test_inv4_an_older_browser_without_the_dialog_is_sent_to_the_login_page(
+    visitor, sign_in_elsewhere, missing
+):
+    await visitor.context.add_init_script(missing)
+    page = await visitor.open()
+
+    await sign_in_elsewhere()
+
+    await page.wait_for_url("**/accounts/login/?next=%2Fprivate%2F&ended=superseded")
+
+
 def _button(page):
     return dialog(page).get_by_role("link", name="Sign in again")
 

@@ -13,9 +13,12 @@ HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
-async def test_inv4_told_by_polling_where_websockets_are_blocked(visitor, sign_in_elsewhere):
+@pytest.mark.parametrize("missing", ["", "delete AbortSignal.timeout;"])
+async def test_inv4_told_by_polling_where_websockets_are_blocked(
+    visitor, sign_in_elsewhere, missing
+):
     visitor.front.websockets = "refuse"
-    await visitor.context.add_init_script(HURRY)
+    await visitor.context.add_init_script(missing + HURRY)
     page = await _open(visitor)
     await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
 

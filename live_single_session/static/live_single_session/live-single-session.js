@@ -216,7 +216,7 @@
       cache: "no-store",
       credentials: "same-origin",
       headers: { Accept: "application/json" },
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
     const answer = await response.json();
     if (response.ok && answer.live) {
@@ -270,15 +270,16 @@
     stand();
   });
 
-  const curtain = new CSSStyleSheet();
-  curtain.replaceSync(":root,:root *{visibility:hidden!important}:root{opacity:0!important}");
+  const curtain = document.documentElement.style;
 
   function hide() {
-    document.adoptedStyleSheets = [...document.adoptedStyleSheets, curtain];
+    curtain.setProperty("visibility", "hidden", "important");
+    curtain.setProperty("opacity", "0", "important"); // also for what says it is visible
   }
 
   function show() {
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((s) => s !== curtain);
+    curtain.removeProperty("visibility");
+    curtain.removeProperty("opacity");
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -468,6 +469,14 @@
     @media (max-width: 30em) { dialog { padding: 1.5em } }`;
 
   function openDialog() {
+    try {
+      buildDialog();
+    } catch {
+      go(loginUrl({ ended: over.reason })); // an older browser
+    }
+  }
+
+  function buildDialog() {
     const link = element("a", { href: loginUrl() }, config.textSignIn || "Sign in again");
     const title = element("h2", { id: "title" }, over.title || config.textTitle || "");
     const text = element("p", { id: "text" }, over.message || config.textMessage || "");
