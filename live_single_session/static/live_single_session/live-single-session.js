@@ -7,6 +7,7 @@
   "use strict";
 
   const script = document.currentScript;
+  const html = document.documentElement;
   const NAME = "live-single-session";
   const RUNS = Symbol.for(NAME);
   if (document[RUNS]) return; // the tag is there twice, or in a body that was replaced
@@ -14,8 +15,7 @@
 
   const READY = "session.ready";
   const ENDED = "session.ended";
-  const CLOSED_ENDED = 4001;
-  const CLOSED_NOT_SIGNED_IN = 4003;
+  const SENT_AWAY = [4001, 4003]; // the session has ended; nobody is signed in
   const PATIENCE = 10_000; // ms, for a handshake or an answer
   const STEADY = 10_000; // ms that a socket must live to count as a success
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
@@ -161,8 +161,8 @@
 
   async function closed({ code }) {
     hangUp();
-    if (code === CLOSED_ENDED || code === CLOSED_NOT_SIGNED_IN) {
-      // Sent away. The reason was lost, or our cookie was renewed meanwhile: are we live?
+    if (SENT_AWAY.includes(code)) {
+      // The reason was lost, or our cookie has been renewed meanwhile: are we live?
       if (!(await check())) signedOut();
       if (!leading || socket) return;
     }
@@ -270,16 +270,14 @@
     stand();
   });
 
-  const curtain = document.documentElement.style;
-
   function hide() {
-    curtain.setProperty("visibility", "hidden", "important");
-    curtain.setProperty("opacity", "0", "important"); // also for what says it is visible
+    html.style.setProperty("visibility", "hidden", "important");
+    html.style.setProperty("opacity", "0", "important"); // also for what says it is visible
   }
 
   function show() {
-    curtain.removeProperty("visibility");
-    curtain.removeProperty("opacity");
+    html.style.removeProperty("visibility");
+    html.style.removeProperty("opacity");
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -404,7 +402,6 @@
 
   // ---- The dialog --------------------------------------------------------------
 
-  const HTML = "http://www.w3.org/1999/xhtml";
   const SVG = "http://www.w3.org/2000/svg";
   const PADLOCK =
     "M7 11V7a5 5 0 0 1 10 0v4" +
@@ -425,7 +422,8 @@
     dialog {
       --a: var(--live-single-session-accent, var(--hue));
       box-sizing: border-box; width: min(26em, 100% - 2em); max-height: calc(100% - 2em);
-      margin: auto; padding: 2em; overflow: auto; overscroll-behavior: contain;
+      margin: auto; padding: clamp(1.5em, 6vw, 2em);
+      overflow: auto; overscroll-behavior: contain;
       border: 1px solid var(--live-single-session-border, var(--line));
       border-radius: var(--live-single-session-radius, 1em);
       background: var(--live-single-session-background, var(--bg));
@@ -465,8 +463,7 @@
     @media (prefers-reduced-motion: no-preference) {
       dialog { animation: in .2s ease-out }
       @keyframes in { from { opacity: 0; transform: translateY(.75em) } }
-    }
-    @media (max-width: 30em) { dialog { padding: 1.5em } }`;
+    }`;
 
   function openDialog() {
     try {
@@ -500,7 +497,7 @@
     dialog.addEventListener("close", () => dialog.showModal());
 
     // Beside the body: libraries that swap, blank or hide the body leave this alone.
-    const host = document.documentElement.appendChild(element(NAME));
+    const host = html.appendChild(element(NAME));
     const root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -529,7 +526,7 @@
   function localised(date) {
     const style = { dateStyle: "long", timeStyle: "short" };
     try {
-      return date.toLocaleString(document.documentElement.lang || undefined, style);
+      return date.toLocaleString(html.lang || undefined, style);
     } catch {
       return date.toLocaleString(undefined, style); // lang="en_GB"
     }
@@ -537,7 +534,7 @@
 
   /** The page's own colour scheme, where it has chosen one; else the visitor's. */
   function pageScheme() {
-    const scheme = getComputedStyle(document.documentElement).colorScheme;
+    const scheme = getComputedStyle(html).colorScheme;
     if (scheme && scheme !== "normal") return scheme;
     return document.querySelector("meta[name=color-scheme]")?.content || "light dark";
   }
@@ -548,7 +545,7 @@
     return svg;
   }
 
-  function element(name, attributes = {}, text = "", namespace = HTML) {
+  function element(name, attributes = {}, text = "", namespace = html.namespaceURI) {
     const made = document.createElementNS(namespace, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     made.textContent = text; // never as markup
