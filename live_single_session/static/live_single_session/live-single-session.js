@@ -21,6 +21,7 @@
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
   const CALM = 600; // ms in which keys were meant for the page, not for the dialog
   const LEAVING = 3_000; // ms that a navigation may take before we speak up
+  const QUIET = 120_000; // ms without news, at the least, after which we ask
 
   const config = script.dataset;
   const recheck = (Number(config.recheck) || 30) * 1000; // ms
@@ -40,6 +41,7 @@
 
   /** The server itself: our own socket, or an answer from status/. */
   function learn(frame) {
+    heard();
     if (frame.type === ENDED) {
       session ||= frame.session || "";
       if (!over) post(frame);
@@ -59,7 +61,8 @@
       if (message.session === session) end(message);
     } else if (message.type === READY) {
       // Somebody is signed in with another session: where does that leave us?
-      if (message.session !== session) config.status ? check() : learn(message);
+      if (message.session === session) heard();
+      else config.status ? check() : learn(message);
     } else if (message.session === session && !over) {
       if (message.type === "wake" && leading) renew();
       if (message.type === "poll" && isVisible()) check();
@@ -97,6 +100,7 @@
     // The lock is the session's, so that pages of another session, with a socket of
     // their own, hear of theirs. A page that doesn't know its session asks first.
     if (!session) await check();
+    heard();
     stand();
   }
 
@@ -197,6 +201,7 @@
 
   /** Resolves to false where there was no answer: that signs nobody out. */
   function check() {
+    heard();
     asking ??= ask()
       .catch(() => null)
       .then((act) => {
@@ -234,6 +239,16 @@
     check();
     if (leading) renew();
     else if (!over) post({ type: "wake" });
+  }
+
+  // A connection dies without a word, and a tab that holds the lock may hang: a tab that
+  // somebody looks at asks after a long silence. The others hear of the answer.
+  let silence = 0;
+
+  function heard() {
+    clearTimeout(silence);
+    const quiet = Math.max(QUIET, 10 * recheck) * (1 + Math.random() / 2);
+    silence = setTimeout(() => isVisible() && !over && wake(), quiet);
   }
 
   document.addEventListener("visibilitychange", () => isVisible() && wake());
