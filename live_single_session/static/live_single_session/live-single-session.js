@@ -482,6 +482,9 @@
 
   function openDialog() {
     try {
+      if (window !== top && top.document[RUNS]) return; // its dialog covers this page too
+    } catch {} // the page around this one is another site's
+    try {
       buildDialog();
     } catch {
       go(loginUrl({ ended: over.reason })); // an older browser
