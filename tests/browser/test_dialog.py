@@ -109,6 +109,26 @@ async def test_is_modal_and_the_keyboard_stays_in_it(visitor, sign_in_elsewhere)
     assert await page.locator("#draft").input_value() == ""
 
 
+async def test_comes_back_to_the_top_when_the_page_opens_a_modal_of_its_own(
+    visitor, sign_in_elsewhere
+):
+    page = await visitor.open()
+    await sign_in_elsewhere()
+    await is_told(page)
+
+    await page.evaluate("""() => {
+      const dialog = document.createElement("dialog");
+      dialog.append(document.createElement("button"));
+      document.body.append(dialog);
+      dialog.showModal();
+    }""")
+
+    await expect(_button(page)).to_be_focused()
+    await page.wait_for_timeout(600)  # the time that it takes to look up
+    await _button(page).click()
+    await page.wait_for_url("**/accounts/login/**")
+
+
 async def test_a_frame_leaves_the_dialog_to_the_page_around_it(visitor, sign_in_elsewhere):
     page = await visitor.open()
     await page.evaluate(FRAME, PAGE)

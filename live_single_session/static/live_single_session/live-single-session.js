@@ -513,6 +513,8 @@
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => dialog.showModal());
+    // Only what the page has opened above it can take the focus: back to the top.
+    document.addEventListener("focusin", ({ target }) => target.localName === NAME || dialog?.close());
 
     // Beside the body: libraries that swap, blank or hide the body leave this alone.
     const host = html.appendChild(element(NAME));
