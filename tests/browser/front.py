@@ -17,6 +17,7 @@ class Socket:
 
     session: str | None
     silent: bool = False  # what the site sends no longer arrives
+    endless: bool = False  # nor does the end of it
     said: bytes = b""  # what the site has sent
     connection: asyncio.Task | None = field(default_factory=asyncio.current_task)
 
@@ -60,10 +61,14 @@ class Front:
         """How often a page has asked over HTTP."""
         return sum(path.startswith("/session/status/") for path in self.asked)
 
-    def silence(self) -> None:
-        """Let the open sockets go dead without a word, as a laptop's do while it sleeps."""
+    def silence(self, *, endless: bool = False) -> None:
+        """Let the open sockets go dead without a word, as a laptop's do while it sleeps.
+
+        `endless` are those that the browser holds for open whatever the site does.
+        """
         for socket in self.sockets:
             socket.silent = True
+            socket.endless = endless
 
     def cut(self) -> None:
         """Break the open sockets, as a server does that dies."""
@@ -167,8 +172,11 @@ async def _close(writer) -> None:
 
 
 async def _pipe(source, target, socket: Socket) -> None:
-    while data := await source.read(CHUNK):
-        socket.said += data
-        if not socket.silent:
-            target.write(data)
-            await target.drain()
+    with suppress(OSError):
+        while data := await source.read(CHUNK):
+            socket.said += data
+            if not socket.silent:
+                target.write(data)
+                await target.drain()
+    if socket.endless:
+        await asyncio.Future()

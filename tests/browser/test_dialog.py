@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import dialog, is_left_alone, is_told, shows
+from tests.browser.visitor import PAGE, dialog, is_left_alone, is_told, shows
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -15,6 +15,11 @@ CSP = (
 )
 
 HTML = '<html lang="en">'
+FRAME = """url => {
+    const frame = document.body.appendChild(document.createElement("iframe"));
+    frame.src = url;
+    return new Promise((loaded) => { frame.onload = loaded; });
+}"""
 SOCKET = re.compile("/ws/live-single-session/")
 
 
@@ -102,6 +107,58 @@ async def test_is_modal_and_the_keyboard_stays_in_it(visitor, sign_in_elsewhere)
         focused = await page.evaluate("document.activeElement.localName")
         assert focused in ("live-single-session", "body")
     assert await page.locator("#draft").input_value() == ""
+
+
+async def test_comes_back_to_the_top_when_the_page_opens_a_modal_of_its_own(
+    visitor, sign_in_elsewhere
+):
+    page = await visitor.open()
+    await sign_in_elsewhere()
+    await is_told(page)
+
+    await page.evaluate("""() => {
+      const dialog = document.createElement("dialog");
+      dialog.append(document.createElement("button"));
+      document.body.append(dialog);
+      dialog.showModal();
+    }""")
+
+    await expect(_button(page)).to_be_focused()
+    await page.wait_for_timeout(600)  # the time that it takes to look up
+    await _button(page).click()
+    await page.wait_for_url("**/accounts/login/**")
+
+
+async def test_a_frame_leaves_the_dialog_to_the_page_around_it(visitor, sign_in_elsewhere):
+    page = await visitor.open()
+    await page.evaluate(FRAME, PAGE)
+    await page.frames[1].wait_for_load_state()
+    await page.frames[1].evaluate("""
+        document.addEventListener("live-single-session:ended", () => { window.told = true; });
+    """)
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    await page.frames[1].wait_for_function("window.told")
+    assert await page.frames[1].locator("live-single-session").count() == 0
+    await expect(_button(page)).to_be_focused()
+
+
+@pytest.mark.parametrize("around", ["a page without the script", "a page of another origin"])
+async def test_inv4_a_frame_shows_its_own_dialog_in(visitor, sign_in_elsewhere, around):
+    """As in the demo, side by side."""
+    page = await visitor.context.new_page()
+    if around == "a page of another origin":
+        await page.goto(f"http://127.0.0.1:{visitor.front.upstream}{PAGE}")
+    else:
+        await page.goto(f"{visitor.front.url}/whoami/")
+    await page.evaluate(FRAME, visitor.front.url + PAGE)
+    await visitor.is_watching(page.frame_locator("iframe"))
+
+    await sign_in_elsewhere()
+
+    await is_told(page.frame_locator("iframe"))
 
 
 async def test_an_enter_that_was_meant_for_the_page_does_not_leave_it(

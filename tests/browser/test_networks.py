@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 
@@ -13,12 +14,21 @@ HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("browser", ["", "delete AbortSignal.timeout;"], ids=["new", "older"])
 async def test_inv4_told_by_polling_where_websockets_are_blocked(
     visitor, sign_in_elsewhere, browser
 ):
     visitor.front.websockets = "refuse"
     await visitor.context.add_init_script(browser + HURRY)
+=======
+@pytest.mark.parametrize("missing", ["", "delete AbortSignal.timeout;"])
+async def test_inv4_told_by_polling_where_websockets_are_blocked(
+    visitor, sign_in_elsewhere, missing
+):
+    visitor.front.websockets = "refuse"
+    await visitor.context.add_init_script(missing + HURRY)
+>>>>>>> fix-script
     page = await _open(visitor)
     await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
 
@@ -199,6 +209,46 @@ async def test_inv4_told_when_the_network_is_back(visitor, sign_in_elsewhere):
     await visitor.context.set_offline(False)
 
     await is_told(page)
+
+
+async def test_inv4_a_visible_tab_is_told_though_its_connection_died_without_a_word(
+    visitor, sign_in_elsewhere
+):
+    await visitor.context.add_init_script(HURRY)
+    visitor.front.edit(PAGE, 'data-recheck="30.0"', 'data-recheck="5"')
+    page = await visitor.open()
+    visitor.front.silence(endless=True)
+
+    await sign_in_elsewhere()
+
+    await is_told(page, seconds=20)
+
+
+async def test_a_browser_with_many_tabs_asks_once_in_a_long_silence(visitor):
+    """At the most: where the page that asks has been reached, the others keep quiet."""
+    await visitor.context.add_init_script(HURRY)
+    tabs = [await visitor.open() for _ in range(4)]
+    await await_until(lambda: visitor.front.checks() > 0, "a tab to ask", seconds=30)
+    asked, started = visitor.front.checks(), time.monotonic()
+
+    await await_until(lambda: visitor.front.checks() > asked + 2, "three more", seconds=90)
+
+    assert time.monotonic() - started > 2 * 300 / 40
+    for tab in tabs:
+        await is_left_alone(tab)
+
+
+async def test_hidden_tabs_ask_nothing_however_long_the_silence(visitor):
+    await visitor.context.add_init_script(
+        HURRY + 'Object.defineProperty(document, "visibilityState", { get: () => "hidden" });'
+    )
+    visitor.front.edit(PAGE, 'data-recheck="30.0"', 'data-recheck="5"')
+    page = await visitor.open()
+
+    await page.evaluate("new Promise((done) => setTimeout(done, 2 * 180 * 1000))")
+
+    assert visitor.front.checks() == 0
+    assert visitor.front.handshakes == 1
 
 
 async def test_a_socket_that_has_slept_is_replaced(visitor, sign_in_elsewhere):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.browser.visitor import PAGE, Visitor, is_told, session_of, shows
+from tests.browser.visitor import HURRY, PAGE, Visitor, is_told, session_of, shows
 from tests.servers.chromium import freezable_context
 from tests.servers.waiting import await_until
 
@@ -81,6 +81,22 @@ async def test_inv4_when_the_leader_freezes_another_tab_takes_over(front, sign_i
         await is_told(tab)
         await devtools.send("Page.setWebLifecycleState", {"state": "active"})
         await is_told(leader)
+
+
+async def test_inv4_when_the_leader_hangs_the_others_are_told(visitor, sign_in_elsewhere):
+    """It holds the lock all the same. HURRY makes its silence short."""
+    await visitor.context.add_init_script(HURRY)
+    visitor.front.edit(PAGE, 'data-recheck="30.0"', 'data-recheck="5"')
+    leader = await visitor.open()
+    tab = await visitor.open()
+    opened = asyncio.Event()
+    leader.on("dialog", lambda _: opened.set())  # and nobody answers
+
+    await leader.evaluate("setTimeout(() => alert('Are you there?'), 0)")
+    await opened.wait()
+    await sign_in_elsewhere()
+
+    await is_told(tab, seconds=20)
 
 
 async def test_inv4_leaving_by_a_link_hands_the_socket_over(visitor, sign_in_elsewhere):

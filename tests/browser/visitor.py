@@ -79,7 +79,8 @@ async def shows(page: Page, name: str) -> None:
 # Playwright runs these before the page's own scripts.
 
 # HURRY makes pauses short, but leaves a handshake or an answer all the time that the script
-# gives them, unless the page is IMPATIENT: they take as long as the machine is slow.
+# gives them, unless the page is IMPATIENT: they take as long as the machine is slow. A silence
+# of minutes is short too, but is no pause between two tries.
 
 IMPATIENT = "window.patience = 250;"
 
@@ -88,7 +89,7 @@ HURRY = """
     window.pauses = [];
     window.setTimeout = (action, ms, ...rest) => {
       if (ms === 10000) return wait(action, window.patience || ms, ...rest);
-      window.pauses.push(ms);
+      if (ms < 100000) window.pauses.push(ms);
       return wait(action, ms / 40, ...rest);
     };
 """

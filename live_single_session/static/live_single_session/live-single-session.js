@@ -7,6 +7,7 @@
   "use strict";
 
   const script = document.currentScript;
+  const html = document.documentElement;
   const NAME = "live-single-session";
   const RUNS = Symbol.for(NAME);
   if (document[RUNS]) return; // the tag is there twice, or in a body that was replaced
@@ -14,13 +15,13 @@
 
   const READY = "session.ready";
   const ENDED = "session.ended";
-  const CLOSED_ENDED = 4001;
-  const CLOSED_NOT_SIGNED_IN = 4003;
+  const SENT_AWAY = [4001, 4003]; // the session has ended; nobody is signed in
   const PATIENCE = 10_000; // ms, for a handshake or an answer
   const STEADY = 10_000; // ms that a socket must live to count as a success
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
   const CALM = 600; // ms in which keys were meant for the page, not for the dialog
   const LEAVING = 3_000; // ms that a navigation may take before we speak up
+  const QUIET = 120_000; // ms without news, at the least, after which we ask
 
   const config = script.dataset;
   const recheck = (Number(config.recheck) || 30) * 1000; // ms
@@ -40,6 +41,7 @@
 
   /** The server itself: our own socket, or an answer from status/. */
   function learn(frame) {
+    heard();
     if (frame.type === ENDED) {
       session ||= frame.session || "";
       if (!over) post(frame);
@@ -59,7 +61,8 @@
       if (message.session === session) end(message);
     } else if (message.type === READY) {
       // Somebody is signed in with another session: where does that leave us?
-      if (message.session !== session) config.status ? check() : learn(message);
+      if (message.session === session) heard();
+      else config.status ? check() : learn(message);
     } else if (message.session === session && !over) {
       if (message.type === "wake" && leading) renew();
       if (message.type === "poll" && isVisible()) check();
@@ -97,6 +100,7 @@
     // The lock is the session's, so that pages of another session, with a socket of
     // their own, hear of theirs. A page that doesn't know its session asks first.
     if (!session) await check();
+    heard();
     stand();
   }
 
@@ -161,8 +165,8 @@
 
   async function closed({ code }) {
     hangUp();
-    if (code === CLOSED_ENDED || code === CLOSED_NOT_SIGNED_IN) {
-      // Sent away. The reason was lost, or our cookie was renewed meanwhile: are we live?
+    if (SENT_AWAY.includes(code)) {
+      // The reason was lost, or our cookie has been renewed meanwhile: are we live?
       if (!(await check())) signedOut();
       if (!leading || socket) return;
     }
@@ -197,6 +201,7 @@
 
   /** Resolves to false where there was no answer: that signs nobody out. */
   function check() {
+    heard();
     asking ??= ask()
       .catch(() => null)
       .then((act) => {
@@ -236,6 +241,16 @@
     else if (!over) post({ type: "wake" });
   }
 
+  // A connection dies without a word, and a tab that holds the lock may hang: a tab that
+  // somebody looks at asks after a long silence. The others hear of the answer.
+  let silence = 0;
+
+  function heard() {
+    clearTimeout(silence);
+    const quiet = Math.max(QUIET, 10 * recheck) * (1 + Math.random() / 2);
+    silence = setTimeout(() => isVisible() && !over && wake(), quiet);
+  }
+
   document.addEventListener("visibilitychange", () => isVisible() && wake());
   document.addEventListener("freeze", resign); // another tab takes over
   document.addEventListener("resume", () => {
@@ -270,6 +285,7 @@
     stand();
   });
 
+<<<<<<< HEAD
   const curtain = document.documentElement.style;
 
   function hide() {
@@ -280,6 +296,16 @@
   function show() {
     curtain.removeProperty("visibility");
     curtain.removeProperty("opacity");
+=======
+  function hide() {
+    html.style.setProperty("visibility", "hidden", "important");
+    html.style.setProperty("opacity", "0", "important"); // also for what says it is visible
+  }
+
+  function show() {
+    html.style.removeProperty("visibility");
+    html.style.removeProperty("opacity");
+>>>>>>> fix-script
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -404,7 +430,6 @@
 
   // ---- The dialog --------------------------------------------------------------
 
-  const HTML = "http://www.w3.org/1999/xhtml";
   const SVG = "http://www.w3.org/2000/svg";
   const PADLOCK =
     "M7 11V7a5 5 0 0 1 10 0v4" +
@@ -425,7 +450,8 @@
     dialog {
       --a: var(--live-single-session-accent, var(--hue));
       box-sizing: border-box; width: min(26em, 100% - 2em); max-height: calc(100% - 2em);
-      margin: auto; padding: 2em; overflow: auto; overscroll-behavior: contain;
+      margin: auto; padding: clamp(1.5em, 6vw, 2em);
+      overflow: auto; overscroll-behavior: contain;
       border: 1px solid var(--live-single-session-border, var(--line));
       border-radius: var(--live-single-session-radius, 1em);
       background: var(--live-single-session-background, var(--bg));
@@ -465,11 +491,16 @@
     @media (prefers-reduced-motion: no-preference) {
       dialog { animation: in .2s ease-out }
       @keyframes in { from { opacity: 0; transform: translateY(.75em) } }
-    }
-    @media (max-width: 30em) { dialog { padding: 1.5em } }`;
+    }`;
 
   function openDialog() {
     try {
+<<<<<<< HEAD
+=======
+      if (window !== top && top.document[RUNS]) return; // its dialog covers this page too
+    } catch {} // the page around this one is another site's
+    try {
+>>>>>>> fix-script
       buildDialog();
     } catch {
       go(loginUrl({ ended: over.reason })); // an older browser
@@ -498,9 +529,11 @@
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => dialog.showModal());
+    // Only what the page has opened above it can take the focus: back to the top.
+    document.addEventListener("focusin", ({ target }) => target.localName === NAME || dialog?.close());
 
     // Beside the body: libraries that swap, blank or hide the body leave this alone.
-    const host = document.documentElement.appendChild(element(NAME));
+    const host = html.appendChild(element(NAME));
     const root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -529,7 +562,7 @@
   function localised(date) {
     const style = { dateStyle: "long", timeStyle: "short" };
     try {
-      return date.toLocaleString(document.documentElement.lang || undefined, style);
+      return date.toLocaleString(html.lang || undefined, style);
     } catch {
       return date.toLocaleString(undefined, style); // lang="en_GB"
     }
@@ -537,7 +570,7 @@
 
   /** The page's own colour scheme, where it has chosen one; else the visitor's. */
   function pageScheme() {
-    const scheme = getComputedStyle(document.documentElement).colorScheme;
+    const scheme = getComputedStyle(html).colorScheme;
     if (scheme && scheme !== "normal") return scheme;
     return document.querySelector("meta[name=color-scheme]")?.content || "light dark";
   }
@@ -548,7 +581,7 @@
     return svg;
   }
 
-  function element(name, attributes = {}, text = "", namespace = HTML) {
+  function element(name, attributes = {}, text = "", namespace = html.namespaceURI) {
     const made = document.createElementNS(namespace, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     made.textContent = text; // never as markup
