@@ -14,21 +14,12 @@ HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize("browser", ["", "delete AbortSignal.timeout;"], ids=["new", "older"])
-async def test_inv4_told_by_polling_where_websockets_are_blocked(
-    visitor, sign_in_elsewhere, browser
-):
-    visitor.front.websockets = "refuse"
-    await visitor.context.add_init_script(browser + HURRY)
-=======
 @pytest.mark.parametrize("missing", ["", "delete AbortSignal.timeout;"])
 async def test_inv4_told_by_polling_where_websockets_are_blocked(
     visitor, sign_in_elsewhere, missing
 ):
     visitor.front.websockets = "refuse"
     await visitor.context.add_init_script(missing + HURRY)
->>>>>>> fix-script
     page = await _open(visitor)
     await await_until(lambda: visitor.front.checks() > 1, "the page to poll")
 

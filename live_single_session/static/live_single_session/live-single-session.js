@@ -285,18 +285,6 @@
     stand();
   });
 
-<<<<<<< HEAD
-  const curtain = document.documentElement.style;
-
-  function hide() {
-    curtain.setProperty("visibility", "hidden", "important");
-    curtain.setProperty("opacity", "0", "important"); // also for what says it is visible
-  }
-
-  function show() {
-    curtain.removeProperty("visibility");
-    curtain.removeProperty("opacity");
-=======
   function hide() {
     html.style.setProperty("visibility", "hidden", "important");
     html.style.setProperty("opacity", "0", "important"); // also for what says it is visible
@@ -305,7 +293,6 @@
   function show() {
     html.style.removeProperty("visibility");
     html.style.removeProperty("opacity");
->>>>>>> fix-script
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -495,12 +482,9 @@
 
   function openDialog() {
     try {
-<<<<<<< HEAD
-=======
       if (window !== top && top.document[RUNS]) return; // its dialog covers this page too
     } catch {} // the page around this one is another site's
     try {
->>>>>>> fix-script
       buildDialog();
     } catch {
       go(loginUrl({ ended: over.reason })); // an older browser
