@@ -514,7 +514,9 @@
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => dialog.showModal());
     // Only what the page has opened above it can take the focus: back to the top.
-    document.addEventListener("focusin", ({ target }) => target.localName === NAME || dialog?.close());
+    document.addEventListener("focusin", ({ target }) => {
+      if (target.localName !== NAME) dialog?.close();
+    });
 
     // Beside the body: libraries that swap, blank or hide the body leave this alone.
     const host = html.appendChild(element(NAME));
