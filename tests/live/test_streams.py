@@ -250,7 +250,7 @@ async def test_stream_that_is_broken_off_is_not_complete() -> None:
     async with a_request("/broken_off/") as (said, _, site):
         assert (await said.get())["status"] == 200
         assert (await said.get())["body"] == b"begun"
-        await site
+        await asyncio.wait({site})  # Django 6.1 lets the cancellation through
         assert said.empty()
 
 
