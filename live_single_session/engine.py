@@ -139,12 +139,9 @@ def forget(session_key: str) -> None:
 def has(session_key: str) -> bool:
     """Tell whether the engine has a session of this key, in whatever state it is."""
     store = store_class()(session_key)
-    if not isinstance(store, DBStore):
-        return bool(store.exists(session_key))
-    model = store.get_model_class()
-    # Where sessions are written: a replica may not have it yet.
-    rows = model._default_manager.using(router.db_for_write(model))
-    return bool(rows.filter(session_key=session_key).exists())
+    if isinstance(store, DBStore):
+        return bool(_written_rows(store).filter(session_key=session_key).exists())
+    return bool(store.exists(session_key))
 
 
 @sensitive_variables()
@@ -160,11 +157,15 @@ def holds(session_key: str, user_pk: object) -> bool:
 
 @sensitive_variables()
 def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
-    """Look where sessions are written: a replica may not have it yet."""
-    model = store.get_model_class()
-    rows = model._default_manager.using(router.db_for_write(model))
-    row = rows.filter(session_key=session_key, expire_date__gt=timezone.now()).first()
+    unexpired = _written_rows(store).filter(expire_date__gt=timezone.now())
+    row = unexpired.filter(session_key=session_key).first()
     return row is not None and store.decode(row.session_data).get(SESSION_KEY) == str(user_pk)
+
+
+def _written_rows(store: Any) -> Any:
+    """Return the rows where sessions are written: a replica may not have one yet."""
+    model = store.get_model_class()
+    return model._default_manager.using(router.db_for_write(model))
 
 
 @sensitive_variables()

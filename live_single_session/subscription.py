@@ -131,9 +131,7 @@ class Subscription:
                 self._pause = FIRST_PAUSE
             except Exception as error:
                 if "Timeout" not in type(error).__name__:  # an idle socket times out, too
-                    self._log(error)
-                    self.doubt()
-                    self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+                    self._note(error)
                     self._lost()
                 await asyncio.sleep(self._pause)
 
@@ -148,9 +146,7 @@ class Subscription:
             await asyncio.wait({receiver}, timeout=conf.PUSH_TIMEOUT_SECONDS / CANCELLATIONS)
 
     def _fail(self, error: Exception) -> None:
-        self._log(error)
-        self.doubt()
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        self._note(error)
         self._retry_at = asyncio.get_running_loop().time() + self._pause
 
     async def _recover(self) -> None:
@@ -167,7 +163,10 @@ class Subscription:
         await self._stop_receiving()
         await self._open()
 
-    def _log(self, error: Exception) -> None:
+    def _note(self, error: Exception) -> None:
+        """Trust no group that was joined, and be more patient next time."""
         if not self._retry_at:
             reason = type(error).__name__
             logger.warning("The channel layer failed (%s); it is tried again", reason)
+        self.doubt()
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
