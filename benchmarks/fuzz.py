@@ -22,11 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 TESTS = {
     "the ASGI surface: requests and websockets": ["tests/evidence/test_fuzz.py"],
     "the security model, item by item": ["tests/evidence/test_security.py"],
-    "the JSON endpoints, by their OpenAPI schema": [
-        "--ds",
-        "tests.tokens.settings",
-        "benchmarks/test_schema.py",
-    ],
+    "the JSON endpoints, by their OpenAPI schemas": ["tests/evidence/test_schema.py"],
 }
 PYTEST = ["-m", "pytest", "-p", "no:randomly"]
 BANDIT = ["-m", "bandit", "--quiet", "--recursive", "--skip", "B101", "live_single_session"]
@@ -72,7 +68,8 @@ def _report(result: dict[str, Any]) -> str:
     lines = [
         "# Fuzzing",
         "",
-        f"Made by `make fuzz`: {result['examples']:,} examples for each property, always new.",
+        f"Made by `make fuzz`: {result['examples']:,} examples for each property, always new;",
+        "of the addresses under session/ a tenth, each asked by four kinds of visitors.",
         "Looked for: an answer of 5xx, a traceback in the log, a session key or a token in",
         "what comes back, and an answer that the schema doesn't describe.",
         "",

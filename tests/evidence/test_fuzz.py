@@ -7,7 +7,6 @@ Raw ASGI, so that nothing tidies up what is sent. `make fuzz` runs it for much l
 import asyncio
 import json
 import logging
-import os
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,22 +14,15 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from live_single_session.models import UserSession
+from tests.evidence.examples import fuzz
 from tests.evidence.leaks import Secrets
 from tests.site.people import PASSWORD, credentials
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 PATIENCE = 20  # seconds
-
-fuzz = settings(
-    max_examples=EXAMPLES or 60,
-    derandomize=not EXAMPLES,  # the suite tries the same each time
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.tokens.urls")]
 
@@ -269,7 +261,7 @@ def everywhere_signed_in(test: Any) -> Any:
 # Tests
 
 
-@fuzz
+@fuzz(60)
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"]),
     path=paths,
@@ -339,7 +331,7 @@ async def test_http(
     check_log(heard, company.secrets)
 
 
-@fuzz
+@fuzz(60)
 @given(
     path=st.sampled_from(["/ws/live-single-session/", "/ws/chat/"]),
     query=queries,

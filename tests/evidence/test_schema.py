@@ -3,7 +3,6 @@
 `make fuzz` runs it for much longer, as it does with test_fuzz.py.
 """
 
-import os
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -12,8 +11,7 @@ import schemathesis
 from django.core.wsgi import get_wsgi_application
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis.strategies import booleans, sampled_from
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -25,10 +23,10 @@ from schemathesis.specs.openapi.checks import (
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from tests.evidence.examples import fuzz
 from tests.servers.process import ROOT
 from tests.site.people import credentials, sign_up
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 TOKENS = [not_a_server_error, response_schema_conformance]
 SESSIONS = [
     *TOKENS,
@@ -40,13 +38,6 @@ SESSIONS = [
 NO_REQUEST = {400, 415}
 DESCRIBED = {200, 401, 409}
 CSRF = "c" * 32
-
-fuzz = hypothesis_settings(
-    max_examples=EXAMPLES or 25,
-    derandomize=not EXAMPLES,  # the suite tries the same each time
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.tokens.urls")]
 
@@ -63,7 +54,7 @@ def test_tokens(name: str, settings: Any) -> None:
     schema.app = get_wsgi_application()
 
     @given(schema[f"/api/token/{name}"]["POST"].as_strategy(), booleans())
-    @fuzz
+    @fuzz(25)
     def answers_as_described(case: schemathesis.Case, signs_in: bool) -> None:
         if signs_in and isinstance(case.body, dict) and "username" in case.body:
             case.body = case.body | credentials("alice")
@@ -92,22 +83,20 @@ def test_sessions(method: str, path: str, settings: Any) -> None:
 
     @given(
         schema[path][method].as_strategy(),
-        sampled_from(sorted(WHO)),
         sampled_from(["own", "other", "any"]),
-        booleans(),
+        sampled_from([True, True, False]),
     )
-    @fuzz
-    def answers_as_described(
-        case: schemathesis.Case, who: str, whose: str, knows_token: bool
-    ) -> None:
-        cookies, ids = WHO[who]()
-        case.cookies = {name: morsel.value for name, morsel in cookies.items()}
-        case.headers = {"Accept": "application/json"}
-        if knows_token:
-            case.cookies["csrftoken"] = case.headers["X-CSRFToken"] = CSRF
-        if "session" in case.path_parameters and whose in ids:
-            case.path_parameters["session"] = ids[whose]
-        seen.add(case.call_and_validate(checks=SESSIONS).status_code)
+    @fuzz(25, cost=10)
+    def answers_as_described(case: schemathesis.Case, whose: str, knows_token: bool) -> None:
+        for arrive in WHO:
+            cookies, ids = arrive()
+            case.cookies = {name: morsel.value for name, morsel in cookies.items()}
+            case.headers = {"Accept": "application/json"}
+            if knows_token:
+                case.cookies["csrftoken"] = case.headers["X-CSRFToken"] = CSRF
+            if "session" in case.path_parameters and whose in ids:
+                case.path_parameters["session"] = ids[whose]
+            seen.add(case.call_and_validate(checks=SESSIONS).status_code)
 
     answers_as_described()
     assert {200, 401} <= seen  # it was asked by those who may, and by those who may not
@@ -142,7 +131,7 @@ def asked() -> Asking:
     return sign_in("alice").cookies, {}
 
 
-WHO = {who.__name__: who for who in (nobody, live, ended, asked)}
+WHO = [nobody, live, ended, asked]
 
 
 def forget() -> None:
