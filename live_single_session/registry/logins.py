@@ -271,6 +271,8 @@ def _left_by_browser(request: HttpRequest) -> list[UserSession]:
     """Return the sessions that the browser came with, or began, and may not go on with."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     started = started_in(request)
+    if not cookie and started is None:
+        return []  # as most logins do, which needn't build a query to learn it
     left = _of_key(cookie if cookie != request.session.session_key else None)
     if started is not None:
         left |= Q(pk=as_uuid(started.id))
