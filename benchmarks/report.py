@@ -234,7 +234,8 @@ def _plot(found: dict[str, Any], path: Path) -> None:
         _plot_push(pushes, found["push"]["found"])
     if "sockets" in found:
         cases = {k: v for k, v in found["sockets"]["found"].items() if isinstance(v, dict)}
-        memory.barh(list(cases), [of["KiB for each"] for of in cases.values()])
+        colors = ["C0", "C1", "C0", "C1"]  # bare ones, and ours
+        memory.barh(list(cases), [of["KiB for each"] for of in cases.values()], color=colors)
         memory.invert_yaxis()
         memory.set_title("memory of an idle socket, KiB")
     figure.tight_layout()
@@ -278,11 +279,14 @@ def _plot_login(axes: Any, found: dict[str, Any]) -> None:
 
 
 def _plot_push(axes: Any, found: dict[str, Any]) -> None:
-    for layer, crowds in found.items():
+    for number, (layer, crowds) in enumerate(found.items()):
+        places = [f"{int(crowd):,}" for crowd in crowds]
         for variant, style in (("bare", "o--"), ("ours", "o-")):
-            medians = [of["variants"][variant]["ms"]["median"] for of in crowds.values()]
-            name = f"{layer}, {NAMES[variant].strip('*')}"
-            axes.plot([f"{int(c):,}" for c in crowds], medians, style, label=name)
+            taken = [of["variants"][variant]["ms"] for of in crowds.values()]
+            name, color = f"{layer}, {NAMES[variant].strip('*')}", f"C{number}"
+            axes.plot(places, [ms["median"] for ms in taken], style, color=color, label=name)
+            low, high = [ms["q1"] for ms in taken], [ms["q3"] for ms in taken]
+            axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
     axes.set_ylim(bottom=0)
-    axes.set_title("from the login to the old tab, ms, by the number of other sockets")
+    axes.set_title("login to old tab, ms, by the number of other sockets")
     axes.legend(fontsize=7)
