@@ -1,4 +1,4 @@
-"""The request that is being served here and now, for those whom no one hands it to."""
+"""The request that is being served, and what has been noted of it while it is."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,3 +61,38 @@ def note_bearer(request: HttpRequest, bearer: Bearer) -> None:
 def bearer_of(request: HttpRequest) -> Bearer | None:
     """Return what ``note_bearer()`` noted of this request, if anything."""
     return getattr(request, "_live_single_session_bearer", None)
+
+
+def note_sign_out(request: HttpRequest) -> None:
+    """Remember that this request has signed its browser out, which needn't be told why."""
+    request._live_single_session_signed_out = True  # type: ignore[attr-defined]
+
+
+def has_signed_out(request: HttpRequest) -> bool:
+    """Tell whether ``note_sign_out()`` noted this request."""
+    return getattr(request, "_live_single_session_signed_out", False)
+
+
+def note_flush(request: HttpRequest) -> None:
+    """Remember that the session of this request was flushed."""
+    request._live_single_session_flushed = True  # type: ignore[attr-defined]
+
+
+def has_flushed(request: HttpRequest) -> bool:
+    """Tell whether ``note_flush()`` noted this request."""
+    return getattr(request, "_live_single_session_flushed", False)
+
+
+def note_take_over(request: HttpRequest, serial: int) -> None:
+    """Remember that the user has chosen to sign in here, and what that was known to end.
+
+    Args:
+        request: the request that is about to sign in.
+        serial: the one that the login was going to have when the user was asked.
+    """
+    request._live_single_session_take_over = serial  # type: ignore[attr-defined]
+
+
+def take_over_in(request: HttpRequest | None) -> int | None:
+    """Return the serial that ``note_take_over()`` noted, if the user has chosen."""
+    return getattr(request, "_live_single_session_take_over", None)

@@ -1,33 +1,24 @@
-"""What a request has to do with its session having started, changed or ended.
+"""What a request has to do with its session, around all of Django's views.
 
-It happens on the way out, and only by looking at what the request has already
-loaded: an ordinary request costs neither a query nor a thread. What has to be done is
-decided here without I/O, and done by one synchronous function, in a thread if need be.
+On the way out, and by looking only at what the request has loaded already: an ordinary
+request costs neither a query nor a thread.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
-from django.views.decorators.debug import sensitive_variables
 
-from live_single_session import activity, answers, engine, refusals, registry, streams
-from live_single_session.context import bearer_of, serving, started_in
-from live_single_session.farewell import farewell_to
-from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
-
-Errand = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
+from live_single_session import refusals, streams
+from live_single_session.context import bearer_of, serving
+from live_single_session.errands import errand_for
+from live_single_session.keeper import keep_answer
+from live_single_session.models import SESSION_ID_KEY, as_uuid
 
 
 class SingleSessionMiddleware:
@@ -49,7 +40,7 @@ class SingleSessionMiddleware:
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
         keeper.response = ref(response)
-        if errand := errand_for(request, response) or use_of(request):
+        if errand := errand_for(request, response):
             response = errand(request, response)
         end_stream_with_session(request, response)
         return response
@@ -59,7 +50,7 @@ class SingleSessionMiddleware:
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
         keeper.response = ref(response)
-        if errand := errand_for(request, response) or use_of(request):
+        if errand := errand_for(request, response):
             response = await sync_to_async(errand)(request, response)
         end_stream_with_session(request, response)
         return response
@@ -70,116 +61,6 @@ class SingleSessionMiddleware:
         """Answer a request whose login found no place."""
         refused = refusals.found_in(exception)
         return refusals.answer(request, refused) if refused else None
-
-
-def errand_for(request: HttpRequest, response: HttpResponseBase) -> Errand | None:
-    """Return what has to be done about the session before this response goes out."""
-    session = getattr(request, "session", None)
-    data = getattr(session, "_session_cache", None)
-    if session is None or data is None:
-        return None
-    # Django saves no session and sets no cookie for a response that failed.
-    if response.status_code >= 500:
-        if refusals.noted_in(request) is not None:
-            return refuse
-        return abandon_login if _is_login_lost(request) else None
-    if answers.HEADER in response.headers:
-        return None
-    if SESSION_KEY not in data:
-        if started_in(request) is not None:
-            return abandon_login
-        return explain if _has_dead_cookie(request, session) else None
-    if SESSION_ID_KEY not in data:
-        return adopt if _user_of(request, data) else None
-    if _was_rolled_back(request, data):
-        return undo_login
-    if engine.keeps_keys() and session.session_key != _known_key(request):
-        return follow_key
-    if _is_turned_away(request):
-        return check_user
-    if _lasts_otherwise(request, session, data):
-        return note_expiry
-    return check_cookie if _is_cookie_renewed(request, session) else None
-
-
-def use_of(request: HttpRequest) -> Errand | None:
-    """Return how to record that the session is in use, if it is time to."""
-    return activity.record if activity.is_due(request) else None
-
-
-class Keeper:
-    """Lets a request whose session ends while it runs keep its view's own answer.
-
-    Where the view saves the session itself, it would fail; where Django does, it would
-    answer a bare 400 instead. What the request wrote to the session is dropped. No cookie
-    is set but by a login: somebody may have signed in again in that browser meanwhile. If
-    nobody has, its cookie is dead, and the next request is told.
-    """
-
-    response: "ref[HttpResponseBase] | None" = None
-
-    # It refers weakly to what refers to it: a request is to be freed with its answer.
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._request = ref(request)
-        self._session = ref(request.session)
-        for name in ("save", "asave", "flush", "aflush"):
-            setattr(request.session, name, getattr(self, name))
-
-    def save(self, must_create: bool = False) -> None:
-        try:
-            self._own("save")(must_create)
-        except UpdateError as error:
-            self._drop(error, must_create)
-
-    async def asave(self, must_create: bool = False) -> None:
-        try:
-            await self._own("asave")(must_create)
-        except UpdateError as error:
-            self._drop(error, must_create)
-
-    def flush(self) -> None:
-        self._own("flush")()
-        self._note_flush()
-
-    async def aflush(self) -> None:
-        await self._own("aflush")()
-        self._note_flush()
-
-    def _own(self, name: str) -> Any:
-        """Return a method of the session as its class has it."""
-        session = self._session()
-        return getattr(type(session), name).__get__(session)
-
-    def _drop(self, error: UpdateError, must_create: bool) -> None:
-        if must_create or not engine.is_gone(error):
-            raise error
-        request = self._request()
-        response = None if self.response is None else self.response()
-        if request is not None and response is not None and started_in(request) is None:
-            _skip_session_cookie(response)
-
-    def _note_flush(self) -> None:
-        if (request := self._request()) is not None:
-            request._live_single_session_flushed = True  # type: ignore[attr-defined]
-
-
-def keep_answer(request: HttpRequest) -> Any:
-    """Return what wants to know the response to this request, once there is one."""
-    return Keeper(request) if hasattr(request, "session") else SimpleNamespace()
-
-
-def _skip_session_cookie(response: HttpResponseBase) -> None:
-    """Swallow the cookie that ``SessionMiddleware`` is about to set for a saved session."""
-    set_cookie = response.set_cookie
-
-    def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:
-        if key == settings.SESSION_COOKIE_NAME:
-            del response.set_cookie  # a response may be pickled, for a cache
-        else:
-            set_cookie(key, *args, **kwargs)
-
-    response.set_cookie = set_other_cookie  # type: ignore[method-assign]
 
 
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -197,213 +78,3 @@ def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) ->
         streams.end_with_session(response, bearer.session_id, bearer.user_pk)
     elif session_id is not None and SESSION_KEY in data:
         streams.end_with_session(response, session_id, data[SESSION_KEY])
-
-
-def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Give a row to a session from before the installation."""
-    if not _go_back_to_old_key(request):
-        registry.adopt(_user_of(request, request.session), request)
-    return response
-
-
-def refuse(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Answer a request whose login found no place, where a middleware has tried it."""
-    refused = refusals.noted_in(request)
-    return response if refused is None else refusals.answer_everywhere(request, refused)
-
-
-def undo_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Sign out whom a login signed in that was rolled back, and leave the browser as it was."""
-    session = request.session
-    # In a site's TestCase no login is ever committed, and yet it is there.
-    if registry.recognise(None, session[SESSION_ID_KEY]) is None:
-        session.delete()
-        cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        request.session = engine.store_class()(cookie)
-    return response
-
-
-@sensitive_variables()
-def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record a session's new key, or drop it if the session has ended meanwhile."""
-    session = request.session
-    old_key, new_key = _known_key(request), session.session_key
-    session_id, user_pk = session[SESSION_ID_KEY], session[SESSION_KEY]
-    if new_key is None or _go_back_to_old_key(request):
-        return response
-    if "_session_expiry" in session:  # the old key is suspect for as long as it may be cached
-        note_expiry(request, response)
-    key = registry.rotate(session_id, user_pk, old_key, new_key)
-    if key != new_key:
-        session.delete(new_key)
-        # The browser keeps the dead cookie, by which the next request is told.
-        session._session_key = key or old_key
-        session.modified = key is not None
-    return response
-
-
-@sensitive_variables()
-def _go_back_to_old_key(request: HttpRequest) -> bool:
-    """Go on with a session's old key if its new one was rolled back with the view.
-
-    Returns:
-        whether it was.
-    """
-    old_key, new_key = _known_key(request), request.session.session_key
-    if not engine.keeps_keys() or new_key in (None, old_key) or engine.has(new_key):
-        return False
-    request.session = engine.store_class()(old_key)
-    request.session.modified = started_in(request) is not None  # no browser has it yet
-    return True
-
-
-def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record how long a session lasts, where that isn't what the registry knows."""
-    session = request.session
-    lifetime = timedelta(seconds=session.get_expiry_age())
-    if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
-        lifetime *= 1.1
-    note = registry.prolong if started_in(request) is None else registry.set_lifetime
-    if not note(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime):
-        _skip_session_cookie(response)
-    return response
-
-
-def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Renew no cookie of a session that ended meanwhile: its browser may have a newer one."""
-    session_id = as_uuid(request.session[SESSION_ID_KEY])
-    if session_id is None or registry.ended_among([session_id]):
-        _skip_session_cookie(response)
-    return response
-
-
-def abandon_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a login whose view failed later, or flushed it: no browser gets it."""
-    started = started_in(request)
-    row = registry.recognise(None, started.id) if started else None
-    if row is not None:
-        registry.end(row, EndReason.LOGGED_OUT)
-    return response
-
-
-def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a user who is no longer let in."""
-    session_id = as_uuid(request.session[SESSION_ID_KEY])
-    row = registry.ended_among([session_id]).get(session_id) if session_id else None
-    if row is None:
-        return response
-    request.session.flush()
-    return tell(request, response, row)
-
-
-@sensitive_variables()
-def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Tell the bearer of a dead cookie why it is dead."""
-    cookie = request.COOKIES[settings.SESSION_COOKIE_NAME]
-    session_id = getattr(request.session, "ended_session_id", None)
-    row = registry.recognise(cookie, session_id)
-    if row is not None and row.ended_at is None:
-        row = _end_forgotten(request, row)
-    return response if row is None else tell(request, response, row)
-
-
-def _end_forgotten(request: HttpRequest, row: UserSession) -> UserSession | None:
-    """End a session that the engine has forgotten, unless it may live on with another key.
-
-    Returns:
-        what to tell, if anything.
-    """
-    if _was_flushed(request):
-        if not _was_refused(request):  # the view has signed its user out, in its own way
-            registry.end(row, EndReason.LOGGED_OUT)
-            return None
-    elif row.expires_at is None or row.expires_at > timezone.now():
-        # Another request may be about to bring its new key to the browser: that cookie
-        # must not be deleted by this answer.
-        request.COOKIES.pop(settings.SESSION_COOKIE_NAME)
-        return None
-    registry.end(row, EndReason.EXPIRED)
-    return registry.recognise(None, row.pk)
-
-
-def tell(
-    request: HttpRequest, response: HttpResponseBase, row: UserSession
-) -> HttpResponseBase:
-    """Return the answer to a request whose session has ended."""
-    return answers.session_ended(request, response, farewell_to(row))
-
-
-@sensitive_variables()
-def _has_dead_cookie(request: HttpRequest, session: SessionBase) -> bool:
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    signed_out_here = getattr(request, "_live_single_session_signed_out", False)
-    return bool(cookie) and cookie != session.session_key and not signed_out_here
-
-
-@sensitive_variables()
-def _known_key(request: HttpRequest) -> str | None:
-    """Return the session's key as the registry knows it."""
-    started = started_in(request)
-    return started.key if started else request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-
-
-@sensitive_variables()
-def _is_login_lost(request: HttpRequest) -> bool:
-    started = started_in(request)
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return started is not None and started.key != cookie
-
-
-def _lasts_otherwise(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
-    if started_in(request) is not None:
-        return "_session_expiry" in data  # set by the view, after it signed its user in
-    known = getattr(session, "known_expiry", None)
-    if known is None or not _is_cookie_renewed(request, session):
-        return False
-    return bool(known < session.get_expiry_date())
-
-
-def _is_cookie_renewed(request: HttpRequest, session: SessionBase) -> bool:
-    """Tell whether the browser gets a session anew that is a cookie, and was one before."""
-    if engine.keeps_keys() or started_in(request) is not None:
-        return False
-    return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
-
-
-def _was_flushed(request: HttpRequest) -> bool:
-    """Tell whether this request had a session that was flushed while it ran."""
-    # A cookie that is its own session and can still be read was there to be flushed.
-    return not engine.keeps_keys() or getattr(request, "_live_single_session_flushed", False)
-
-
-def _was_refused(request: HttpRequest) -> bool:
-    """Tell whether Django found nobody behind the session that this request came with."""
-    loaded = request.__dict__
-    user = loaded.get("_cached_user") or loaded.get("_acached_user")
-    return user is not None and not user.is_authenticated
-
-
-def _was_rolled_back(request: HttpRequest, data: dict[str, Any]) -> bool:
-    started = started_in(request)
-    return started is not None and started.id == data[SESSION_ID_KEY] and not started.committed
-
-
-def _loaded_user(request: HttpRequest) -> Any:
-    """Return the user if this request has loaded one; it would cost a query otherwise."""
-    loaded = request.__dict__
-    user = loaded.get("user")
-    if not isinstance(user, SimpleLazyObject):
-        return user
-    return loaded.get("_cached_user") or loaded.get("_acached_user")
-
-
-def _user_of(request: HttpRequest, data: Any) -> Any:
-    """Return the user whom this request has found its session to belong to."""
-    user = _loaded_user(request)
-    signed_in = user is not None and user.is_authenticated
-    return user if signed_in and str(user.pk) == data[SESSION_KEY] else None
-
-
-def _is_turned_away(request: HttpRequest) -> bool:
-    user = _loaded_user(request)
-    return user is not None and not user.is_authenticated

@@ -26,6 +26,7 @@ from django.utils.crypto import constant_time_compare
 
 from live_single_session import policy, registry
 from live_single_session.answers import with_query
+from live_single_session.context import note_take_over
 from live_single_session.goals import Goals
 from live_single_session.models import SESSION_ID_KEY, UserSession
 
@@ -108,7 +109,7 @@ class Pending:
             LoginRefused: the choice was made already, or there was another login since.
         """
         request.session.update(self.data)
-        request._live_single_session_takes_over_as_of = self.serial  # type: ignore[attr-defined]
+        note_take_over(request, self.serial)
         login(request, user, backend=self.backend)
 
 

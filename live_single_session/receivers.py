@@ -18,7 +18,13 @@ from django.db.models.signals import post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
 from live_single_session import answers, refusals, registry
-from live_single_session.context import Started, bearer_of, current_request, note_start
+from live_single_session.context import (
+    Started,
+    bearer_of,
+    current_request,
+    note_sign_out,
+    note_start,
+)
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
 
 logger = logging.getLogger("live_single_session")
@@ -72,7 +78,7 @@ def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     if request is None or session is None or SESSION_KEY not in session:
         return
     request = getattr(request, "_request", request)  # Django REST framework wraps it
-    request._live_single_session_signed_out = True  # type: ignore[union-attr]
+    note_sign_out(request)
     # Its id may have been lost: a request beside its adoption saves what it had loaded.
     row = registry.recognise(session.session_key, session.get(SESSION_ID_KEY))
     if row is not None:
@@ -162,7 +168,7 @@ def _session_of(user: Any) -> Any:
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
     """Leave nothing of a login that failed, and in the session only what is ``kept``."""
     # What the browser was signed in to before is over; it needn't be told.
-    request._live_single_session_signed_out = True  # type: ignore[attr-defined]
+    note_sign_out(request)
     request.session.flush()
     request.session.update(kept or {})
     request.user = AnonymousUser()

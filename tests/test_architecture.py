@@ -12,7 +12,16 @@ PACKAGE = "live_single_session"
 ROOT = Path(live_single_session.__file__).parent
 
 BELOW_PUSH = ["signals", "registry", "policy", "backends", "engine", "models", "conf"]
-ABOVE_REGISTRY = ["push", "watch", "middleware", "views", "receivers", "guard", "routing"]
+ABOVE_REGISTRY = [
+    "push",
+    "watch",
+    "middleware",
+    "errands",
+    "views",
+    "receivers",
+    "guard",
+    "routing",
+]
 
 
 def modules():

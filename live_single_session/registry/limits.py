@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from live_single_session import policy
 from live_single_session.conf import conf
+from live_single_session.context import take_over_in
 from live_single_session.models import (
     UserSession,
 )
@@ -75,7 +76,7 @@ def terms_for(user: Any, request: HttpRequest | None) -> Terms:
     """Return what a user's login by this request is subject to."""
     if getattr(request, "single_session_exempt", False):
         return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
-    as_of = getattr(request, "_live_single_session_takes_over_as_of", None)
+    as_of = take_over_in(request)
     on_limit = conf.ON_LIMIT if as_of is None else policy.END_OLDEST
     slot, limit = _slot_for(user, request), limit_for(user, request)
     return Terms(slot, limit, on_limit, by_use(), as_of)

@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from live_single_session import engine as session_engine
-from live_single_session import middleware, registry
+from live_single_session import errands, keeper, middleware, registry
 from live_single_session.backends.fence import MarkedFence, mark_of
 from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQuerySet
 from live_single_session.registry import announcements, ending, limits, logins, table
@@ -151,7 +151,7 @@ def test_inv6_slow_request_of_an_ended_session_leaves_a_newer_cookie_alone(
 ):
     switch_engine(engine_name)
     if undone:
-        monkeypatch.setattr(middleware, "_skip_session_cookie", lambda response: None)
+        monkeypatch.setattr(keeper, "skip_session_cookie", lambda response: None)
     left.sign_in()
     tab = tab_of(left)
     with held(gate, tab, "/slow/") as answer:
@@ -315,7 +315,7 @@ def test_inv6_request_beside_a_rotation_does_not_end_it(
     """It comes with the old cookie, between the new key and its way to the browser."""
     switch_engine(engine_name)
     if not protected:
-        monkeypatch.setattr(middleware, "_end_forgotten", end_at_once)
+        monkeypatch.setattr(errands, "_end_forgotten", end_at_once)
     left.sign_in()
     tab = tab_of(left)
     with held(gate, left, "/ended/rotate-slowly/"):

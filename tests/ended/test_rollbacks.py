@@ -15,7 +15,7 @@ from django.urls import clear_url_caches, include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session import engine as session_engine
-from live_single_session import middleware
+from live_single_session import errands
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.engines import KEYED
@@ -239,7 +239,7 @@ def test_inv6_slow_request_leaves_a_newer_signed_cookie_alone(
 ):
     switch_engine("signed_cookies")
     if not kept:
-        monkeypatch.setattr(middleware, "_skip_session_cookie", lambda response: None)
+        monkeypatch.setattr(errands, "skip_session_cookie", lambda response: None)
     left.sign_in()
     tab = Browser()
     tab.cookie = left.cookie

@@ -13,6 +13,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from live_single_session import registry
+from live_single_session.context import note_take_over
 from live_single_session.contrib.simplejwt.bearer import SID
 from live_single_session.contrib.simplejwt.refusal import asks
 from live_single_session.models import UserSession
@@ -49,7 +50,7 @@ def sign_in(
     """
     request = getattr(request, "_request", request)
     if request is not None and take_over is not None and asks():
-        request._live_single_session_takes_over_as_of = take_over
+        note_take_over(request, take_over)
     lifetime = RefreshToken.lifetime if lifetime is None else lifetime
     tokens: dict[str, str] = {}
 
