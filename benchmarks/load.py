@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ AT_ONCE = 32  # handshakes and logins under way
 class Tab(Silent):
     """One tab, which notes when it is told."""
 
-    __slots__ = ("cookie", "reason", "told", "told_at")
+    __slots__ = ("cookie", "lost", "port", "reason", "told", "told_at")
 
-    def __init__(self, cookie: str, port: int) -> None:
+    def __init__(self, cookie: str, port: int, lost: Callable[["Tab"], None]) -> None:
         super().__init__(handshake(port, PATH, cookie))
         self.cookie = cookie
+        self.port = port
+        self.lost = lost
         self.told_at: float | None = None
         self.reason = ""
         self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -49,6 +52,11 @@ class Tab(Silent):
                 self.ready.set_result(None)
         super().data_received(data)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self.told_at is None:
+            self.lost(self)
+
 
 class Load:
     def __init__(self, sites: list[Site], database: Database) -> None:
@@ -62,13 +70,29 @@ class Load:
         self.checks = 0
         self.turns = asyncio.Semaphore(AT_ONCE)
         self.busy: set[int] = set()
+        self.lost = 0
+        self.coming_back: set[asyncio.Task[Any]] = set()
+        self.is_over = False
 
     async def open(self, user: int, cookie: str) -> None:
         port = random.choice(self.sites).port
         loop = asyncio.get_running_loop()
-        _, tab = await loop.create_connection(lambda: Tab(cookie, port), "127.0.0.1", port)
+        _, tab = await loop.create_connection(
+            lambda: Tab(cookie, port, self.come_back), "127.0.0.1", port
+        )
         await tab.ready
         self.tabs[user] = tab
+
+    def come_back(self, tab: Tab) -> None:
+        """Open a connection again that was lost without a word, as the script does."""
+        if self.is_over or tab.ready.exception() is not None:
+            return
+        self.lost += 1
+        loop = asyncio.get_running_loop()
+        opening = loop.create_connection(lambda: tab, "127.0.0.1", tab.port)
+        task = loop.create_task(opening)
+        self.coming_back.add(task)
+        task.add_done_callback(self.coming_back.discard)
 
     async def supersede(self, user: int) -> None:
         """The user signs in at another browser, and opens a tab there."""
@@ -123,6 +147,10 @@ async def run(users: int, logins_per_second: float, seconds: float) -> dict[str,
                     await tab.told
         print(f"all told {time.monotonic() - took:.1f} s after the last login", flush=True)
         violations = await _verdict(crowd)
+        if violations:
+            for number, site in enumerate(sites, 1):
+                (RESULTS / f"load-node-{number}.log").write_text(site.daphne.log)
+        crowd.is_over = True
         told = [tab.told_at - at for tab, at in crowd.left if tab.told_at is not None]
         await database.close()
         return {
@@ -135,6 +163,7 @@ async def run(users: int, logins_per_second: float, seconds: float) -> dict[str,
             "seconds to connect all": connected,
             "superseded": len(crowd.left),
             "told": len(told),
+            "connections lost without a word": crowd.lost,
             "told by the re-check": sum(one > RECHECK_SECONDS / 2 for one in told),
             "seconds to log in": quantiles(crowd.seconds_to_login),
             "seconds from login to being told": quantiles(told),
@@ -175,7 +204,8 @@ async def _verdict(crowd: Load) -> list[str]:
     rows = {key: row for row, key in await crowd.database.rows()}
     for tab, _ in crowd.left:
         if tab.told_at is None:
-            found.append(f"not told: {rows.get(digest(tab.cookie))}")
+            state = "closed" if tab.transport is None else "open"
+            found.append(f"not told: {rows.get(digest(tab.cookie))}, its socket is {state}")
         elif tab.reason != "superseded":
             found.append(f"told {tab.reason}")
     for tab in crowd.tabs.values():
@@ -221,6 +251,9 @@ def _row(found: dict[str, Any]) -> dict[str, Any]:
         "logins": f"{found['logins']:,}, {found['logins per second']:.0f} per second",
         "superseded": f"{found['superseded']:,}",
         "told": f"{found['told']:,}",
+        "connections lost without a word, and opened again": found[
+            "connections lost without a word"
+        ],
         "told by the re-check rather than the push": found["told by the re-check"],
         "seconds from login to old tab": f"{told['p50']:.3f}, p99 {told['p99']:.3f}, "
         f"at most {told['max']:.3f}",

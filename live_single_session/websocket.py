@@ -1,5 +1,6 @@
 """The close codes of the contract, and how a websocket is accepted and closed."""
 
+import asyncio
 from typing import Any
 
 CLOSE_ENDED = 4001
@@ -19,6 +20,9 @@ async def accept(scope: dict[str, Any], send: Any) -> None:
 
 async def close(send: Any, code: int) -> None:
     """Close a websocket that has been accepted."""
+    # First what was said before goes out. Autobahn may drop who it closes at once, and what
+    # is not written yet with it: it rounds the second that it waits for the client's answer.
+    await asyncio.sleep(0)
     await say(send, {"type": "websocket.close", "code": code})
 
 

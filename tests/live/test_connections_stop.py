@@ -78,6 +78,20 @@ async def test_tab_that_was_left_behind_is_told_why(site: Daphne) -> None:
         assert await new.name_seen_by_site() == "alice"
 
 
+async def test_farewell_is_out_before_its_tab_can_be_dropped(
+    site_database: Callable[[str], str], start_daphne: Callable[..., Daphne]
+) -> None:
+    site = start_daphne(
+        "tests.live.last_moment:application", DATABASE_URL=site_database("sqlite")
+    )
+    async with asyncio.timeout(PATIENCE), people(site, "alice", "alice") as (old, new):
+        await old.sign_in()
+        async with old.tab() as tab:
+            await new.sign_in()
+            assert (await hear(tab))["reason"] == "superseded"
+            assert await close_code(tab) == 4001
+
+
 async def test_times_are_true_whatever_the_zone_of_the_database_server(
     site_database: Callable[[str], str], start_daphne: Callable[..., Daphne]
 ) -> None:
