@@ -53,7 +53,7 @@ WHERE = [
     (rotate, "registry.logins._live_row"),
     (rotate, "registry.ending.suspect"),
     (come_back, "registry.logins._of_key"),
-    (come_back, "middleware.farewell_to"),
+    (come_back, "errands.farewell_to"),
     (ask, "standing.farewell_to"),
     (sign_out, "registry.ending.end_rows"),
     (sign_out, "engine.shares_transaction"),
