@@ -19,7 +19,7 @@ AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
 NOBODY = "live-single-session.nobody"  # is in this group
-CANCELLATIONS = 8  # of a receiver; a layer may swallow some, and each has its share of time
+CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after one
 
 
 class Subscription:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.evidence.chaos import Plan, run, tracebacks_in
+from tests.evidence.chaos import Plan, is_of_cleaner, run, tracebacks_in
 
 REDIS_IS_AWAY = """\
 2026-11-25 16:09:03,136 ERROR    Unexpected exception in receive task
@@ -33,6 +33,18 @@ The above exception was the direct cause of the following exception:
 Traceback (most recent call last):
 django.contrib.sessions.exceptions.SessionInterrupted: The request's session was deleted
 """
+SLOW_TO_LEAVE = """\
+Traceback (most recent call last):
+  File "channels_redis/pubsub.py", line 190, in receive
+    await shard.unsubscribe(channel)
+asyncio.exceptions.CancelledError
+"""
+CLEANER = """\
+2026-11-25 16:09:03,136 ERROR    Task exception was never retrieved
+future: <Task finished name='Task-5' coro=<RedisChannelLayer._clean_receive_backup() done>
+Traceback (most recent call last):
+redis.exceptions.ConnectionError: Connection closed by server.
+"""
 GROUP = """\
   + Exception Group Traceback (most recent call last):
   | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
@@ -48,6 +60,8 @@ GROUP = """\
         (OURS + AND_THEN + REDIS_IS_AWAY.partition("\n")[2], ["redis"]),
         (BOTH_READ, ["redis"]),
         (BOTH_READ.replace("channels_redis/pubsub.py", "live_single_session/watch.py"), [None]),
+        (SLOW_TO_LEAVE, ["redis"]),
+        (SLOW_TO_LEAVE.replace("shard.unsubscribe", "registry.end"), [None]),
         (UNSAVED, ["postgres"]),
         (UNSAVED.partition("following exception:\n\n")[2], [None]),
         (GROUP + REDIS_IS_AWAY, [None, "redis"]),
@@ -56,6 +70,12 @@ GROUP = """\
 )
 def test_a_traceback_is_explained_by_how_it_ends(log: str, kinds: list[str | None]) -> None:
     assert [traceback.kind for traceback in tracebacks_in(log)] == kinds
+
+
+def test_only_a_task_of_channels_redis_may_be_found_late() -> None:
+    log = REDIS_IS_AWAY + CLEANER + CLEANER.replace("_clean_receive_backup", "_receive") + OURS
+    found = [is_of_cleaner(log, traceback.place) for traceback in tracebacks_in(log)]
+    assert found == [False, True, False, False]
 
 
 @pytest.mark.parametrize(

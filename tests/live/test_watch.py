@@ -273,6 +273,32 @@ async def test_nobody_goes_on_to_receive_once_everybody_has_left(
     await await_until(lambda: asyncio.all_tasks() <= before, "the receiver to stop")
 
 
+class TidyLayer(InMemoryChannelLayer):
+    """Cleans up after a receiver, over a slow network, as the pub/sub layer unsubscribes."""
+
+    cleaned_up = False
+
+    async def receive(self, channel: str) -> Any:
+        try:
+            return await super().receive(channel)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+            self.cleaned_up = True
+            raise
+
+
+async def test_layer_has_time_to_clean_up(layer: Callable[[Any], Any], settings: Any) -> None:
+    """One that is cancelled again meanwhile logs an error, and keeps its subscription."""
+    settings.LIVE_SINGLE_SESSION = {"PUSH_TIMEOUT_SECONDS": 6}
+    session = await sign_in()
+    before = asyncio.all_tasks()
+    tidy = layer(TidyLayer())
+    async with watched(session):
+        pass
+    await await_until(lambda: asyncio.all_tasks() <= before, "the receiver to stop")
+    assert tidy.cleaned_up
+
+
 class ImpatientLayer(InMemoryChannelLayer):
     """Nothing comes, and it doesn't even wait; or it gives up those who wait for it."""
 
