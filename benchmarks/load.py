@@ -1,7 +1,7 @@
 """Thousands of people at two nodes, who are superseded all the time: `make load`.
 
 Everybody who is superseded is told, nobody else is, and the limits hold at every moment.
-The report is benchmarks/results/load.{json,md}. By default twice: with as many logins as two
+The report is benchmarks/results/load.{json,md}. By default twice: with fewer logins than two
 cores can do, and with far more, which have to wait.
 """
 
@@ -226,7 +226,7 @@ async def _verdict(crowd: Load) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=5000)
-    parser.add_argument("--logins", type=float, nargs="+", default=[30, 100], help="per second")
+    parser.add_argument("--logins", type=float, nargs="+", default=[15, 100], help="per second")
     parser.add_argument("--seconds", type=float, default=120)
     options = parser.parse_args()
     runs = []
