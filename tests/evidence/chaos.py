@@ -514,9 +514,11 @@ async def is_excused(world: World, tab: Tab, since: float) -> bool:
     fails, there is neither.
     """
     engine, key = world.plan.engine, tab.visitor.cookie or ""
+    if tab.session in world.lost:  # its browser may have signed in again since
+        return True
     lost = tab.a_rotation_failed and not await world.has_session(key)
     lost |= engine == "cache" and world.hit_between(tab.login_sent_at, ("emptied",))
-    if lost and tab.session not in world.lost:
+    if lost:
         world.lost.add(tab.session)
         world.journal.lost += 1
     return lost or (engine == "cache" and world.hit_between(since, ("redis",), grace=2))
