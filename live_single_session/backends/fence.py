@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
@@ -369,7 +370,8 @@ class Fence:
             return
         row = records.find_session(key)
         if row is not None and row.ended_at is None:
-            ending.end(row, EndReason.REMOVED)
+            has_expired = row.expires_at is not None and row.expires_at <= timezone.now()
+            ending.end(row, EndReason.EXPIRED if has_expired else EndReason.REMOVED)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See ``delete()``."""

@@ -18,7 +18,16 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import db, ending, engine, events, eviction, limits, records
+from live_single_session.registry import (
+    db,
+    ending,
+    engine,
+    events,
+    eviction,
+    installation,
+    limits,
+    records,
+)
 from live_single_session.request_state import state_of
 from live_single_session.site_urls import choose_url
 
@@ -51,6 +60,7 @@ def start_session(user: Any, session: Any, request: HttpRequest | None) -> UserS
     left = session.left
     try:
         with db.locked_user(user.pk) as lock:
+            installation.note(lock.installation)
             _check_password(user, lock.user)
             rows = records.read_for_sign_in(_here(session), user, terms)
             _finish_later(rows, user)
