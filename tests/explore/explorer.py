@@ -1,6 +1,6 @@
 """Explore the interleavings of one process's share, on the PostgreSQL of DATABASE_URL.
 
-    python -m tests.explore.explorer --engine db --sample 100 --seed 7
+python -m tests.explore.explorer --engine db --sample 100 --seed 7
 """
 
 import argparse

@@ -90,6 +90,3 @@ OPERATIONS: list[Operation] = [
     expire,
     prune,
 ]
-
-# After which the browser is still signed in.
-KEEPING = {sign_in, rotate, create, change_password, save, touch, adopt, expire, prune}
