@@ -3,6 +3,7 @@
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from live_single_session.conf import DEFAULTS
 
