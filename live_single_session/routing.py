@@ -1,8 +1,8 @@
-"""What a site mounts in its ASGI routing: the stack around its websockets, and our own.
+"""ASGI routing: the stack for a site's websockets, and the package's own websocket.
 
-The stack is cookies, session, user, guard, in that order, and it only ever reads:
-``channels.auth`` ignores ``SECRET_KEY_FALLBACKS`` and then flushes the session, so that
-opening a socket after a rotation of the secret signs its user out.
+The stack is cookies, session, user, guard, in that order, and it only reads. (Channels' own
+``channels.auth`` ignores ``SECRET_KEY_FALLBACKS`` and flushes the session: with it, opening
+a socket after a rotation of the secret key signs the user out.)
 """
 
 from typing import Any
@@ -28,21 +28,21 @@ from live_single_session.realtime.guard import Guard
 
 
 def SingleSessionMiddlewareStack(inner: Application) -> Application:  # noqa: N802
-    """Wrap an ASGI app so that it knows its user, and stops when the session ends."""
+    """Wrap an ASGI app: put the user into its scope, and end it when the session ends."""
     stack = SessionMiddlewareStack(UserMiddleware(Guard(inner)))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        has_session = scope["type"] in ("http", "websocket")  # which a lifespan has not
+        has_session = scope["type"] in ("http", "websocket")  # a lifespan has none
         await (stack if has_session else inner)(scope, receive, send)
 
     return app
 
 
 class UserMiddleware:
-    """Puts the session's user into the scope; needs ``session`` in it, and only reads it.
+    """Puts the session's user into the scope; ``session`` must be in it, and is only read.
 
-    Who brings a ``session`` and a ``user`` of its own, by other means than a cookie, goes
-    around the stack.
+    A middleware that puts its own ``session`` and ``user`` into the scope, without a cookie,
+    goes around the stack.
     """
 
     def __init__(self, inner: Application) -> None:
@@ -56,7 +56,7 @@ class UserMiddleware:
 
 
 def user_of(session: SessionBase) -> Any:
-    """Return the user of a session as Django's ``get_user`` finds it, but leave it alone."""
+    """Return the user of a session like Django's ``get_user``, but change nothing."""
     from django.contrib.auth.models import AnonymousUser
 
     backend_path: str = session.get(BACKEND_SESSION_KEY) or ""
