@@ -22,10 +22,10 @@ CHUNK = 500
 
 
 class Now(DatabaseNow):
-    """The database's time, in the zone in which Django stores times there.
+    """The database's current time, in the time zone in which Django stores times.
 
-    SQLite runs in this process and has its clock, but tells UTC wherever that is. MariaDB
-    and MySQL tell the zone of the server, which Django doesn't set.
+    SQLite uses the clock of this machine, and always UTC. MariaDB and MySQL use the time
+    zone of the server, which Django doesn't set.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -53,11 +53,11 @@ def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime
     """Hold the locks of some users for one transaction; yield the database's time.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
-    takes the database's.
+    locks the database.
 
     Raises:
-        DoesNotExist: there are no such users; or others hold their locks, and this is not
-            to ``wait`` for them.
+        DoesNotExist: there are no such users; or others hold their locks, and ``wait`` is
+            False.
     """
     using = database()
     with transaction.atomic(using=using):
@@ -78,15 +78,15 @@ def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime
 
 
 def rows() -> UserSessionQuerySet:
-    """Return all sessions, where they are written."""
+    """Return all sessions, from the database that is written to."""
     return UserSession.objects.using(database())
 
 
 def for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
-    """Read what is committed rather than a snapshot, under stricter isolation as well.
+    """Read committed rows rather than a snapshot, also under stricter isolation levels.
 
-    Not on MariaDB and MySQL: there, a locking read that goes by several indexes deadlocks
-    with the logins of other users (tried: it does). The user's lock suffices.
+    Not on MariaDB and MySQL: there, a locking read by several indexes deadlocks with the
+    logins of other users (tried: it does). The user's lock is enough.
     """
     connection = connections[database()]
     features = connection.features
@@ -96,9 +96,9 @@ def for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
 
 
 def on_commit(function: Any, *args: Any) -> None:
-    """Call a function once the registry's transaction is committed; it may fail."""
+    """Call a function when the registry's transaction is committed; log what it raises."""
 
-    # Not a ``partial``: Django names a hook that raises, and fails if that has no name.
+    # Not a ``partial``: Django logs the name of a hook that raises, and that has none.
     @wraps(function)
     def hook() -> None:
         function(*args)
