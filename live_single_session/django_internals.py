@@ -1,4 +1,4 @@
-"""All that we read or patch of what Django keeps private, in one place.
+"""Every read or patch of what Django keeps private.
 
 Each of these names is used by Django itself on every supported version; the suite runs
 on all of them.
@@ -14,13 +14,13 @@ from django.utils.functional import SimpleLazyObject, empty
 
 
 def loaded_data(session: SessionBase | None) -> dict[str, Any] | None:
-    """Return the data of a session if it was loaded already; loading may take a query."""
+    """Return the data of a session if it was loaded already, without loading it."""
     data: dict[str, Any] | None = getattr(session, "_session_cache", None)
     return data
 
 
 def loaded_user(request: HttpRequest) -> Any:
-    """Return the user if this request has one already; finding one may take a query."""
+    """Return the user if this request has loaded one already, without loading it."""
     loaded = request.__dict__
     for name in ("user", "_cached_user", "_acached_user"):
         user = loaded.get(name)
@@ -32,7 +32,7 @@ def loaded_user(request: HttpRequest) -> Any:
 
 
 def user_found_by_django(request: HttpRequest) -> Any:
-    """Return whom Django has found behind the session that this request came with."""
+    """Return the user that Django has found for the session of this request."""
     loaded = request.__dict__
     return loaded.get("_cached_user") or loaded.get("_acached_user")
 
@@ -40,23 +40,23 @@ def user_found_by_django(request: HttpRequest) -> Any:
 def has_new_password(user: Any) -> bool:
     """Tell whether ``set_password()`` was called and no save has followed yet.
 
-    Not so when a hash is upgraded.
+    False where Django only upgrades the hash.
     """
     return getattr(user, "_password", None) is not None
 
 
 def keep_session_cookie(request: HttpRequest) -> None:
-    """Let ``SessionMiddleware`` leave the browser's cookie alone where a session is empty.
+    """Keep ``SessionMiddleware`` from deleting the cookie of an empty session.
 
-    It deletes a cookie that this request came with, and may be right about that one; but
-    another answer may have replaced it meanwhile.
+    It would delete the cookie that this request came with. But the browser may have a new
+    one by now, from another response.
     """
     name = settings.SESSION_COOKIE_NAME
     request.COOKIES = {key: value for key, value in request.COOKIES.items() if key != name}
 
 
 def skip_session_cookie(response: HttpResponseBase) -> None:
-    """Swallow the cookie that ``SessionMiddleware`` is about to set for a saved session."""
+    """Keep ``SessionMiddleware`` from setting the cookie of a saved session."""
     set_cookie = response.set_cookie
 
     def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:

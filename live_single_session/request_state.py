@@ -1,4 +1,4 @@
-"""The current request, and one object with all that we note about a request."""
+"""The current request, and ``RequestState``: all that the package records about a request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("live_single_session", def
 
 @dataclass
 class Started:
-    """A session that a request has started: its id, its key, and whether it is committed."""
+    """The session that a request has started: its id, its key, and whether it is committed."""
 
     id: str
     key: str | None = field(repr=False)
@@ -25,7 +25,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who is behind a request that is signed in by other means than a session's cookie."""
+    """The session and the user of a request that a token signs in."""
 
     session_id: UUID
     user_pk: object
@@ -33,17 +33,18 @@ class Bearer:
 
 @dataclass
 class RequestState:
-    """What is noted about a request while it is served.
+    """What is recorded about a request while it is served.
 
     Attributes:
         started: the session that it has started, if any.
-        refused: the login that it has tried, and that the session limit has refused.
-        bearer: who is behind it, where a token signs it in.
-        signed_out: whether it has signed its browser out, which needs no telling then.
+        refused: the login that the session limit has refused in it, if any.
+        bearer: its session and user, where a token signs it in.
+        signed_out: whether it has signed its browser out, which is not notified then.
         flushed: whether its session was flushed.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
-        layer_was_silent: whether it has waited for a silent channel layer; once is enough.
+        layer_was_silent: whether it has waited in vain for the channel layer, which is not
+            waited for again.
     """
 
     started: Started | None = None
@@ -76,9 +77,9 @@ def django_request(request: Any) -> Any:
 
 
 def state_of(request: Any) -> RequestState:
-    """Return what is noted about a request, Django's or Django REST framework's.
+    """Return what is recorded about a request, Django's or Django REST framework's.
 
-    Where there is no request, nothing is noted, and what is noted is lost.
+    Without a request it is a new object, which nobody keeps.
     """
     state = getattr(request, "_live_single_session", None)
     if state is None:
