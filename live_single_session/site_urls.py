@@ -10,7 +10,10 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from live_single_session.conf import conf
+from live_single_session.conf import DEFAULTS, conf
+
+# What the default of NOT_YOU_URL may be called: by Django, and by allauth.
+PASSWORD_RESET = (DEFAULTS["NOT_YOU_URL"], "account_reset_password")
 
 
 def login_url() -> str:
@@ -21,7 +24,9 @@ def login_url() -> str:
 def not_you_url() -> str | None:
     """Return the page for users who did not make the new sign-in; None: no such page."""
     url = conf.NOT_YOU_URL
-    return None if url is None else _resolved(url)
+    names = PASSWORD_RESET if url == DEFAULTS["NOT_YOU_URL"] else (url,)
+    found = (_resolved(name) for name in names if name is not None)
+    return next((page for page in found if page is not None), None)
 
 
 def status_url() -> str | None:

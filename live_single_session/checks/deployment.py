@@ -7,7 +7,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from live_single_session import policy
-from live_single_session.conf import DEFAULTS, conf
+from live_single_session.conf import conf
 from live_single_session.site_urls import not_you_url, status_url
 
 Messages = list[checks.CheckMessage]
@@ -78,7 +78,7 @@ def check_urls(**kwargs: Any) -> Messages:
 def check_help(**kwargs: Any) -> Messages:
     """W023: the "not you" link for users who did not make the new sign-in leads nowhere."""
     url = conf.NOT_YOU_URL
-    if url in (None, DEFAULTS["NOT_YOU_URL"]) or not_you_url() is not None:
+    if url is None or not_you_url() is not None:
         return []
     return [
         checks.Warning(
