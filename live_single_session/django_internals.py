@@ -4,6 +4,7 @@ Each of these names is used by Django itself on every supported version; the sui
 on all of them.
 """
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -31,12 +32,6 @@ def loaded_user(request: HttpRequest) -> Any:
     return None
 
 
-def user_found_by_django(request: HttpRequest) -> Any:
-    """Return the user that Django has found for the session of this request."""
-    loaded = request.__dict__
-    return loaded.get("_cached_user") or loaded.get("_acached_user")
-
-
 def has_new_password(user: Any) -> bool:
     """Tell whether ``set_password()`` was called and no save has followed yet.
 
@@ -45,18 +40,47 @@ def has_new_password(user: Any) -> bool:
     return getattr(user, "_password", None) is not None
 
 
-def keep_session_cookie(request: HttpRequest) -> None:
+GET_USER, LOGIN = "get_user", "login"
+_FLUSHING = {"get_user": GET_USER, "aget_user": GET_USER, "login": LOGIN, "alogin": LOGIN}
+
+
+def flushed_by() -> str | None:
+    """Tell why a session's ``flush()``, from which this is called, was called.
+
+    Returns:
+        ``GET_USER``: by Django, because the session's hash is not that of its user;
+        ``LOGIN``: by Django, because another user signs in; None: by a view, to sign out.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name in ("flush", "aflush"):
+        frame = frame.f_back
+    if frame.f_globals.get("__name__") not in ("django.contrib.auth", "channels.auth"):
+        return None
+    return _FLUSHING.get(frame.f_code.co_name)
+
+
+def keep_session_cookie(request: HttpRequest, session_key: str | None = None) -> None:
     """Keep ``SessionMiddleware`` from deleting the cookie of an empty session.
 
     It would delete the cookie that this request came with. But the browser may have a new
     one by now, from another response.
+
+    Args:
+        request: the request.
+        session_key: what is in the cookie, in case the cookie has another name.
     """
     name = settings.SESSION_COOKIE_NAME
-    request.COOKIES = {key: value for key, value in request.COOKIES.items() if key != name}
+    request.COOKIES = {
+        key: value
+        for key, value in request.COOKIES.items()
+        if key != name and value != session_key
+    }
 
 
 def skip_session_cookie(response: HttpResponseBase) -> None:
     """Keep ``SessionMiddleware`` from setting the cookie of a saved session."""
+    if "set_cookie" in response.__dict__:
+        return
     set_cookie = response.set_cookie
 
     def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:

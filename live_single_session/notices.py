@@ -41,9 +41,14 @@ class EndNotice:
     """Which session ended, why, when (ISO 8601, UTC) and for which login."""
 
     session: str
-    reason: str
+    reason: str | None
     at: str | None = None
     by: ReplacedBy | None = None
+
+    @property
+    def code(self) -> str:
+        """The reason for a header or an address; ``unknown`` where there is none."""
+        return self.reason or "unknown"
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -119,18 +124,18 @@ def notice_of(row: UserSession) -> EndNotice:
     return EndNotice(str(row.pk), row.end_reason, at, by)
 
 
-def notice_of_missing(session_id: UUID) -> EndNotice:
-    """Return what to tell the tab of a session whose row is gone: its user was deleted."""
-    return EndNotice(str(session_id), EndReason.DEACTIVATED)
+def notice_of_unknown(session_id: UUID) -> EndNotice:
+    """Return what to tell the tab of a session that the registry doesn't know: no reason."""
+    return EndNotice(str(session_id), None)
 
 
-def title(reason: str) -> str:
+def title(reason: str | None) -> str:
     """Return a heading, in the active language.
 
     Args:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
-    titles: dict[str, str] = {
+    titles: dict[str | None, str] = {
         EndReason.SUPERSEDED: _("You are signed in somewhere else"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
@@ -141,9 +146,9 @@ def title(reason: str) -> str:
     return titles.get(reason, _("You were signed out"))
 
 
-def message(reason: str) -> str:
+def message(reason: str | None) -> str:
     """Return what happened, without particulars, in the active language."""
-    messages: dict[str, str] = {
+    messages: dict[str | None, str] = {
         EndReason.SUPERSEDED: _(
             "You signed in on another device, so you were signed out here."
         ),
@@ -156,6 +161,7 @@ def message(reason: str) -> str:
         EndReason.USER_SWITCHED: _("Another account was signed in to in this browser."),
         EndReason.DEACTIVATED: _("This account was deactivated or removed."),
         EndReason.EXPIRED: _("You were signed out because your session expired."),
+        EndReason.REMOVED: _("This session was removed on the server."),
     }
     return messages.get(reason, title(reason))
 

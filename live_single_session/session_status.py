@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import SESSION_ID_KEY, as_uuid
-from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.registry import ending, records
 
 
@@ -56,7 +56,7 @@ def status_of(
         return SessionStatus(None if own_ended else own, user.pk, notice_of(row))
     if own is not None and own_ended:
         row = ended[own]
-        return SessionStatus(notice=notice_of(row) if row else notice_of_missing(own))
+        return SessionStatus(notice=notice_of(row) if row else notice_of_unknown(own))
     if own is not None:
         return SessionStatus(own, user.pk)
     ended_id = as_uuid(getattr(session, "ended_session_id", None))
@@ -64,7 +64,7 @@ def status_of(
         return SessionStatus()
     row = records.find_session(cookie, ended_id)
     if row is None and ended_id is not None:
-        return SessionStatus(notice=notice_of_missing(ended_id))
+        return SessionStatus(notice=notice_of_unknown(ended_id))
     if row is None or row.ended_at is None:
         return SessionStatus()
     return SessionStatus(notice=notice_of(row))

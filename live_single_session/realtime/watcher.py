@@ -22,7 +22,7 @@ from channels.db import database_sync_to_async
 
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
-from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from live_single_session.realtime.subscription import Subscription
 from live_single_session.registry import db, ending
@@ -183,7 +183,7 @@ class Watcher:
         for waiter in waiters:
             if waiter.session_id in ended:
                 row = ended[waiter.session_id]
-                waiter.end(notice_of(row) if row else notice_of_missing(waiter.session_id))
+                waiter.end(notice_of(row) if row else notice_of_unknown(waiter.session_id))
             waiter.look_is_done()
 
     async def _wait(self) -> None:

@@ -8,12 +8,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import AsyncRequestFactory, RequestFactory
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import override
 
+from live_single_session.backends.db import SessionStore
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.templatetags.live_single_session import script_tag
 from tests.helpers.clients import AsyncBrowser, Browser

@@ -45,7 +45,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 
 ENGINES = {
-    "db": "django.contrib.sessions.backends.db",
+    "db": "live_single_session.backends.db",
     "cached_db": "live_single_session.backends.cached_db",
     "cache": "live_single_session.backends.cache",
     "signed_cookies": "live_single_session.backends.signed_cookies",

@@ -9,7 +9,7 @@ DJANGO = "django.contrib.sessions.backends."
 FENCED = "live_single_session.backends."
 
 PATHS = {
-    "db": DJANGO + "db",
+    "db": FENCED + "db",
     "cached_db": FENCED + "cached_db",
     "cache": FENCED + "cache",
     "file": FENCED + "file",

@@ -175,9 +175,9 @@ def test_markup_in_a_user_agent_stays_text(
     alice: Any, carol: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where it should pass the parser, which knows names of browsers only."""
-    for module in ("views", "refusals", "notice", "admin"):
+    for module in ("session_info", "http.refusals", "notices", "admin"):
         name = f"live_single_session.{module}.device_of"
-        monkeypatch.setattr(name, lambda agent: Device(MARKUP, MARKUP), raising=False)
+        monkeypatch.setattr(name, lambda agent: Device(MARKUP, MARKUP))
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2, "DISCLOSE": ("device", "time", "ip")}
     bad = {"User-Agent": f"Mozilla/5.0 {MARKUP} Firefox/1.0"}
     Browser().sign_in(headers=bad)
