@@ -128,14 +128,14 @@ def policy(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def laptop() -> Any:
-    from tests.helpers.clients import FIREFOX, Browser
+    from tests.helpers.browsers import FIREFOX, Browser
 
     return Browser(headers={"User-Agent": FIREFOX})
 
 
 @pytest.fixture
 def phone() -> Any:
-    from tests.helpers.clients import SAFARI, Browser
+    from tests.helpers.browsers import SAFARI, Browser
 
     return Browser(headers={"User-Agent": SAFARI})
 

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from live_single_session import registry
 from live_single_session.admin import sign_out_everywhere
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 from tests.site.people import PASSWORD
 from tests.site.users_admin import site
 
@@ -142,7 +142,7 @@ def test_inv6_nobody_ends_the_session_in_which_they_act(desk):
     _act(desk, SESSIONS, "end_selected", UserSession.objects.all())
     _act(desk, USERS, "sign_out_everywhere", User.objects.all())
 
-    assert desk.user() == "carol"
+    assert desk.who() == "carol"
     assert _live("alice") == _live("bob") == 0
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session import registry
 from live_single_session.models import UserSession
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,10 +49,9 @@ def test_one_line_for_each_start_and_each_end(alice, lines):
 def test_one_line_for_each_refusal(alice, lines, settings):
     settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "refuse"}
     _signed_in()
-    Browser().post(
+    Browser().post_json(
         "/api/login/",
         {"username": "alice", "password": "correct horse battery staple"},
-        content_type="application/json",
     )
 
     refusals = [line for line in lines() if "refused" in getattr(line, "event", "")]
@@ -62,7 +61,7 @@ def test_one_line_for_each_refusal(alice, lines, settings):
 
 
 def test_inv7_no_line_holds_a_key_or_a_user_agent(alice, bob, lines):
-    keys = [_signed_in().key, _signed_in().key, _signed_in("bob").key]
+    keys = [_signed_in().cookie, _signed_in().cookie, _signed_in("bob").cookie]
     registry.end_all(bob, "revoked_by_staff")
 
     for line in lines():

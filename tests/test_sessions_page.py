@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, SAFARI, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, SAFARI, Browser
 
 ADDRESS = "/session/"
 OTHERS = "/session/end-others/"
@@ -57,7 +57,7 @@ def _id_of(browser):
 
 
 def _row(browser):
-    return UserSession.objects.get(session_key=browser.key)
+    return UserSession.objects.get(session_key=browser.cookie)
 
 
 def _end(session_id):
@@ -159,7 +159,7 @@ def test_notices_sessions_that_expired_on_their_own(laptop, phone):
     UserSession.objects.filter(pk=_id_of(phone)).update(expires_at=past)
     assert _data(laptop)["sessions"][1]["live"]  # the engine still has it
 
-    Session.objects.filter(session_key=phone.key).delete()
+    Session.objects.filter(session_key=phone.cookie).delete()
 
     assert _data(laptop)["sessions"][1]["end_reason"] == EndReason.EXPIRED
 
@@ -171,7 +171,7 @@ def test_ends_one_after_it_was_confirmed(laptop, phone):
     confirmation = _page(laptop, _end(_id_of(phone)))
     assert "Mobile Safari on iOS" in confirmation
     assert "csrfmiddlewaretoken" in confirmation
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
     response = laptop.post(_end(_id_of(phone)), headers=PAGE)
 
@@ -180,8 +180,8 @@ def test_ends_one_after_it_was_confirmed(laptop, phone):
     assert told == ["Mobile Safari on iOS was signed out."]
     row = UserSession.objects.get(user_agent=SAFARI)
     assert row.end_reason == EndReason.REVOKED
-    assert phone.user() is None
-    assert laptop.user() == "alice"
+    assert phone.who() is None
+    assert laptop.who() == "alice"
 
 
 def test_a_second_click_does_no_harm(laptop, phone):
@@ -196,8 +196,8 @@ def test_ending_this_session_is_signing_out(laptop, phone):
     response = laptop.post(_end(_id_of(laptop)), headers=PAGE)
 
     assert response["Location"] == "/accounts/login/"
-    assert laptop.user() is None
-    assert phone.user() == "alice"
+    assert laptop.who() is None
+    assert phone.who() == "alice"
     assert UserSession.objects.ended().get().end_reason == EndReason.LOGGED_OUT
 
 
@@ -208,8 +208,8 @@ def test_ends_all_others_and_no_token_is_forgotten(laptop, phone, alice):
     response = laptop.post(OTHERS, headers=API)
 
     assert response.json() == {"ended": 2}
-    assert phone.user() is None
-    assert laptop.user() == "alice"
+    assert phone.who() is None
+    assert laptop.who() == "alice"
     assert UserSession.objects.live().get().pk == uuid.UUID(_id_of(laptop))
 
 
@@ -234,7 +234,7 @@ def test_nobody_sees_or_ends_somebody_elses_session(laptop, bob):
         for headers in (PAGE, API):
             assert method(_end(_id_of(bobs)), headers=headers).status_code == 404
     laptop.post(OTHERS, headers=API)
-    assert bobs.user() == "bob"
+    assert bobs.who() == "bob"
 
 
 @pytest.mark.parametrize("unknown", [uuid.uuid4(), "not-a-uuid", "..", "%00"])
@@ -250,14 +250,14 @@ def test_posts_need_a_csrf_token(alice, phone):
 
     for path in (_end(_id_of(phone)), OTHERS):
         assert browser.post(path, headers=PAGE).status_code == 403
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_posts_of_strangers_end_nothing(phone):
     for path in (_end(_id_of(phone)), OTHERS):
         assert Client().post(path, headers=API).status_code == 401
         assert Client().post(path, headers=PAGE).status_code == 302
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 # Many, and odd ones

@@ -22,7 +22,7 @@ from live_single_session.http import follow_ups, late_saves
 from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQuerySet
 from live_single_session.registry import db, ending, events, lifecycle, limits, logins, records
 from live_single_session.registry import engine as session_engine
-from tests.helpers.django_browser import Browser, live, reasons
+from tests.helpers.browsers import Browser, live, reasons
 from tests.helpers.engines import ENGINES, KEYED
 from tests.helpers.threads import Hook, held, in_threads
 from tests.site.gate import Gate
@@ -483,7 +483,7 @@ def test_inv3_rollback_after_the_end_was_written(protected, engine, left, right,
         monkeypatch.setattr(MarkedFence, "_unless_ended", lambda self, key, data: {})
     left.sign_in()
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    assert right.post("/api/login-and-fail/", credentials("alice")).status_code == 500
+    assert right.post_json("/api/login-and-fail/", credentials("alice")).status_code == 500
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", False)
     harmed = not protected and engine in ("cached_db", "cache")
     assert left.who() == (None if harmed else "alice")

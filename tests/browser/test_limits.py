@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.helpers.clients import SAFARI
+from tests.helpers.browsers import SAFARI
 from tests.site.people import PASSWORD, STAFF
 
 ANDROID = "Mozilla/5.0 (Linux; Android 14; %s) AppleWebKit/537.36 (KHTML, like Gecko) "

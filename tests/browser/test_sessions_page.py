@@ -8,7 +8,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 from tests.helpers.front import Front
 from tests.helpers.visitor import Visitor, dialog, is_told
 from tests.servers.daphne import Daphne

@@ -28,7 +28,7 @@ from live_single_session import conf, registry, signals
 from live_single_session.models import EndReason, UserSession
 from live_single_session.notices import notice_of
 from tests.asgi import application
-from tests.helpers.clients import FIREFOX, AsyncBrowser
+from tests.helpers.browsers import FIREFOX, AsyncBrowser
 from tests.servers.process import ROOT
 
 STATIC = Path(live_single_session.__file__).parent / "static" / "live_single_session"

@@ -15,7 +15,7 @@ from django.template import engines
 
 from live_single_session.models import UserSession
 from live_single_session.signals import session_ended
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 
 PAGE = Path(__file__).parents[2] / "docs" / "people.md"
 
@@ -71,7 +71,7 @@ def test_a_mail_server_that_is_down_harms_no_login(alice, mail_recipe, settings)
 
     other.sign_in("alice")
 
-    assert other.user() == "alice"
+    assert other.who() == "alice"
     assert UserSession.objects.live().count() == 1
 
 

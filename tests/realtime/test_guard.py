@@ -9,8 +9,6 @@ import pytest
 import pytest_asyncio
 from asgiref.testing import ApplicationCommunicator
 from channels.consumer import AsyncConsumer, SyncConsumer
-from django.contrib.auth.models import User
-from django.test import AsyncClient
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
@@ -18,6 +16,7 @@ from live_single_session.notices import notice_of_missing
 from live_single_session.realtime import cutoff, guard
 from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack
+from tests.helpers.browsers import signed_in_browser
 from tests.helpers.people import close_code, people
 from tests.servers.daphne import Daphne
 from tests.servers.waiting import await_until
@@ -61,11 +60,8 @@ async def test_inv2_starlette_is_cut_off_with_the_session(site: Daphne) -> None:
 
 @pytest_asyncio.fixture
 async def signed_in(transactional_db: None) -> tuple[UserSession, dict[str, Any]]:
-    client = AsyncClient()
-    await client.aforce_login(await User.objects.acreate_user("alice"))
-    cookie = client.cookies["sessionid"].value
-    scope = {"path": "/somewhere/", "headers": [(b"cookie", f"sessionid={cookie}".encode())]}
-    return await UserSession.objects.aget(), scope
+    browser = await signed_in_browser()
+    return await browser.row(), {"path": "/somewhere/", "headers": [browser.cookie_header]}
 
 
 def connect(app: Any, scope: dict[str, Any], kind: str) -> ApplicationCommunicator:

@@ -13,7 +13,6 @@ from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_la
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
-from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -24,6 +23,7 @@ from live_single_session.realtime import watcher
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from live_single_session.realtime.watcher import watching
 from live_single_session.registry import ending
+from tests.helpers.browsers import signed_in_browser
 from tests.helpers.people import hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
@@ -54,9 +54,8 @@ def layer() -> Any:
 
 
 async def sign_in() -> UserSession:
-    user, _ = await User.objects.aget_or_create(username="alice")
-    await AsyncClient().aforce_login(user)
-    return await UserSession.objects.live().select_related("user").aget()
+    session: UserSession = await (await signed_in_browser()).row()
+    return session
 
 
 @asynccontextmanager
