@@ -6,7 +6,7 @@ async fixture of such a test must say `pytest_asyncio.fixture(loop_scope="sessio
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerProcess
+from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
 from tests.servers.web_servers import SERVERS
@@ -50,15 +50,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-@contextmanager
-def running(server: ServerProcess) -> Iterator[ServerProcess]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -26,18 +26,12 @@ def _no_limit(settings):
 
 @pytest.fixture
 def laptop(alice):
-    return _signed_in("alice", FIREFOX)
+    return Browser.signed_in("alice", headers={"User-Agent": FIREFOX})
 
 
 @pytest.fixture
 def phone(alice):
-    return _signed_in("alice", SAFARI)
-
-
-def _signed_in(name, user_agent="", **extra):
-    browser = Browser(headers={"user-agent": user_agent}, **extra)
-    browser.sign_in(name)
-    return browser
+    return Browser.signed_in("alice", headers={"User-Agent": SAFARI})
 
 
 def _page(browser, path=ADDRESS):
@@ -68,7 +62,7 @@ def _end(session_id):
 
 
 def test_shows_this_device_first_then_the_others_then_what_ended(laptop, phone):
-    tablet = _signed_in("alice")
+    tablet = Browser.signed_in("alice", headers={"User-Agent": ""})
     tablet.post("/api/logout/")
 
     page = _page(laptop)
@@ -140,7 +134,7 @@ def test_inv7_no_session_key_is_shown(laptop, phone):
 
 def test_tells_nobody_what_is_not_recorded(alice, settings):
     settings.LIVE_SINGLE_SESSION = {"RECORD_CLIENT": False}
-    browser = _signed_in("alice", FIREFOX)
+    browser = Browser.signed_in("alice", headers={"User-Agent": FIREFOX})
 
     assert "Unknown device" in _page(browser)
     assert "IP address" not in _page(browser)
@@ -226,7 +220,7 @@ def test_a_get_never_ends_anything(laptop, phone):
 
 
 def test_nobody_sees_or_ends_somebody_elses_session(laptop, bob):
-    bobs = _signed_in("bob", SAFARI)
+    bobs = Browser.signed_in("bob", headers={"User-Agent": SAFARI})
 
     assert "Mobile Safari" not in _page(laptop)
     assert _data(laptop)["count"] == 1

@@ -18,9 +18,8 @@ from live_single_session.backends.fence import Fence
 from live_single_session.models import UserSession
 from live_single_session.registry import ending, lifecycle
 from live_single_session.registry import engine as session_engine
-from tests.backends.test_interleavings import engine_holds
 from tests.helpers.browsers import Browser
-from tests.helpers.engines import KEYED
+from tests.helpers.engines import KEYED, engine_holds
 from tests.helpers.processes import at_once, environment, sign_in, who
 from tests.helpers.threads import in_threads
 

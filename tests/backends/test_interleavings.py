@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib import auth
-from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection
@@ -23,7 +22,7 @@ from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQ
 from live_single_session.registry import db, ending, events, lifecycle, limits, logins, records
 from live_single_session.registry import engine as session_engine
 from tests.helpers.browsers import Browser, live, reasons
-from tests.helpers.engines import ENGINES, KEYED
+from tests.helpers.engines import ENGINES, KEYED, engine_holds
 from tests.helpers.threads import Hook, held, in_threads
 from tests.site.gate import Gate
 from tests.site.people import credentials
@@ -36,13 +35,6 @@ def tab_of(browser):
     tab = Browser(browser.twin)
     tab.cookie = browser.cookie
     return tab
-
-
-def engine_holds(key):
-    """Whether Django's own engine would still sign somebody in with this key."""
-    store = session_engine.store_class()
-    plain = next(base for base in store.__mro__ if base.__module__.startswith("django."))
-    return SESSION_KEY in plain(key).load()
 
 
 # A slow request that saves its session after it ended

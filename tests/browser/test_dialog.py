@@ -7,12 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.helpers.visitor import PAGE, dialog, is_left_alone, is_told, shows
-
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
+from tests.helpers.visitor import CSP, PAGE, dialog, is_left_alone, is_told, shows
 
 HTML = '<html lang="en">'
 FRAME = """url => {

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 import pytest
 import redis as redis_client
 
-from tests.conftest import running
 from tests.helpers.people import Person, close_code, hear, people
 from tests.servers.daphne import Daphne
+from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.site.people import STAFF, USERS
 

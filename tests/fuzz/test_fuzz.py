@@ -13,14 +13,14 @@ from urllib.parse import urlencode
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from live_single_session.models import UserSession
 from tests.fuzz.examples import fuzz
+from tests.helpers.browsers import AsyncBrowser
 from tests.helpers.secrets import Secrets
-from tests.site.people import PASSWORD, credentials
+from tests.site.people import PASSWORD
 
 PATIENCE = 20  # seconds
 
@@ -196,14 +196,9 @@ class Company:
 
 
 async def sign_in(name: str) -> tuple[str, str]:
-    client = AsyncClient()
-    answer = await client.post(
-        "/async/api/login/", credentials(name), content_type="application/json"
-    )
-    assert answer.status_code == 200
-    key = client.cookies["sessionid"].value
-    row = await UserSession.objects.live().aget(user__username=name, kind="session")
-    return key, str(row.pk)
+    browser = AsyncBrowser()
+    await browser.sign_in(name)
+    return browser.cookie, str((await browser.row()).pk)
 
 
 async def token_of(name: str) -> str:

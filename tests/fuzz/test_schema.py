@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.wsgi import get_wsgi_application
-from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import given
 from hypothesis.strategies import booleans, sampled_from
@@ -24,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from tests.fuzz.examples import fuzz
+from tests.helpers.browsers import Browser
 from tests.servers.process import ROOT
 from tests.site.people import credentials, sign_up
 
@@ -141,10 +141,8 @@ def forget() -> None:
     UserSession.objects.all().delete()
 
 
-def sign_in(name: str) -> Client:
-    client = Client(headers={"Accept": "application/json"})
-    client.post("/api/login/", credentials(name), content_type="application/json")
-    return client
+def sign_in(name: str) -> Browser:
+    return Browser.signed_in(name, headers={"Accept": "application/json"})
 
 
 def id_of(name: str) -> str:

@@ -48,6 +48,12 @@ class Browser(WithCookies, Client):
         super().__init__(**options)
         self.twin = twin
 
+    @classmethod
+    def signed_in(cls, name="alice", **options):
+        browser = cls(**options)
+        browser.sign_in(name)
+        return browser
+
     def get(self, path, *args, **options):
         return super().get(self.twin + path, *args, **options)
 

@@ -12,6 +12,11 @@ from tests.site.people import PASSWORD
 
 PAGE = "/private/"
 
+CSP = (  # as strict as the script can stand
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
 
 @dataclass
 class Visitor:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.contrib.simplejwt.apps import App
-from tests.contrib.simplejwt.conftest import run
+from tests.contrib.simplejwt.site import run
 from tests.site.people import credentials
 
 SUBPROTOCOL = "live-single-session.bearer"
