@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session import registry
 from live_single_session.models import UserSession
-from tests.helpers.browsers import Browser
+from tests.helpers.browsers import FIREFOX, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
