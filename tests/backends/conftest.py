@@ -59,12 +59,12 @@ def twin(request):
 
 @pytest.fixture
 def left(people):
-    return Browser()
+    return Browser(raise_request_exception=False)
 
 
 @pytest.fixture
 def right(people):
-    return Browser()
+    return Browser(raise_request_exception=False)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ PROTECTED = pytest.mark.parametrize("protected", [True, False], ids=["protected"
 
 def tab_of(browser):
     """Another tab of the same browser, as far as what it sends is concerned."""
-    tab = Browser(browser.twin)
+    tab = Browser(browser.twin, raise_request_exception=False)
     tab.cookie = browser.cookie
     return tab
 
@@ -45,7 +45,7 @@ def test_inv2_slow_request_gets_its_own_answer_and_saves_nothing(
     path, twin, engine, gate, right, settings
 ):
     settings.GATE_DIRECTORY = str(gate.directory)
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     with held(gate, left, path) as answer:
@@ -263,7 +263,7 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
 def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, monkeypatch):
     """It has committed, and its browser has no cookie yet; its session is there already."""
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2}
-    first, second, third = Browser(), Browser(), Browser()
+    first, second, third = (Browser(raise_request_exception=False) for _ in range(3))
     first.sign_in()
     answering = Hook(
         monkeypatch,
@@ -291,7 +291,7 @@ def test_inv2_login_beside_a_rotation(protected, engine, twin, gate, right, monk
         if engine in ("file", "signed_cookies"):
             protected = True  # these ask the registry each time
         monkeypatch.setattr(lifecycle, "rotate", lambda session_id, user, old, new: new)
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     with held(gate, left, "/ended/rotate-slowly/") as answer:
         right.sign_in()
@@ -398,7 +398,7 @@ def test_inv2_key_that_rotates_in_a_header_is_followed(
 
 
 def test_inv2_slow_request_beside_a_logout(engine, twin, gate):
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     tab = tab_of(left)

@@ -90,7 +90,7 @@ async def test_inv1_to_inv5_survive_each_fault(layer: str, engine: str, limit: i
         users=4,
         fault_seconds=(0.8, 0.8),
         pause_seconds=(0.5, 0.5),
-        strict=False,
+        patience=20,
     )
     report = await run(plan)
     print(json.dumps(report.as_json(), indent=1))

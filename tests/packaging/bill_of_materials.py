@@ -1,6 +1,6 @@
-"""The bill of materials: `make sbom` makes it, then runs these tests of it, and nothing else does.
+"""The bill of materials: `make sbom` makes it, then runs these tests; the suite does not.
 
-It is made for each release and not kept, so it isn't there when the suite runs.
+It is made for each release and not kept.
 """
 
 import json
