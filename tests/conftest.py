@@ -42,13 +42,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--server",
         choices=SERVERS,
         default="daphne",
-        help="what serves the site to the tests of the script (tests/browser)",
+        help="what serves the site to the tests of the script in tests/browser",
     )
+
+
+# Fixtures that start a server, a browser or a build.
+SLOW = {
+    *("browser", "daphne", "firefox", "start_daphne", "site_databases"),
+    *("redis_server", "postgres_server", "mariadb_server"),
+    *("built", "image"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SLOW:
+            item.add_marker("slow")
+        if "browser" in fixtures:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -27,6 +27,7 @@ BLOCKED = """
 """
 
 
+@pytest.mark.server
 async def test_tabs_left_behind_come_back_when_the_user_signs_in_again(
     visitor, sign_in_elsewhere
 ):
@@ -175,6 +176,7 @@ async def test_inv4_a_page_of_another_session_is_covered_where_nothing_can_be_re
     await await_until(lambda: not visitor.front.sockets, "the socket to be closed")
 
 
+@pytest.mark.server
 async def test_signing_out_says_nothing_to_the_tab_that_does_it(visitor):
     """Its page is on the way out when the server tells it; the other tabs are told."""
     await visitor.context.add_init_script(WRITE_DOWN_EVENTS)
