@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.helpers.browsers import SAFARI
-from tests.site.people import PASSWORD, STAFF
+from tests.helpers.visitor import fill_in
+from tests.site.people import STAFF
 
 ANDROID = "Mozilla/5.0 (Linux; Android 14; %s) AppleWebKit/537.36 (KHTML, like Gecko) "
 PIXEL = ANDROID % "Pixel 7" + "Chrome/140.0.0.0 Mobile Safari/537.36"
@@ -22,9 +23,7 @@ class Visitor:
     async def fill_in(self, name="alice", path="/accounts/login/?next=/private/"):
         """Send the login form, whatever comes of it."""
         await self.page.goto(self.site.url + path)
-        await self.page.get_by_label("Username").fill(name)
-        await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.locator("[type=submit], #sign-in").click()
+        await fill_in(self.page, name)
 
     async def is_at_home(self, name="alice"):
         """The page that only a signed-in user gets."""

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 from websockets.exceptions import ConnectionClosed
 
-from tests.helpers.people import Person, close_code, hear, people
+from tests.helpers.people import close_code, hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.redis import RedisServer
@@ -182,13 +182,13 @@ async def test_wsgi_for_requests_and_daphne_for_websockets(
     pages = start(Gunicorn, "tests.wsgi:application")
     sockets = start(Daphne)
     async with asyncio.timeout(PATIENCE), people(pages, "alice", "alice") as (old, new):
-        await _sign_in(old)
+        await old.sign_in("/api/login/")  # a WSGI server runs nothing else well
         old.site = new.site = sockets
         async with old.tab() as tab, old.socket("/ws/chat/") as chat:
             await chat.send("hello")
             assert await chat.recv() == "hello"
 
-            await _sign_in(new)
+            await new.sign_in("/api/login/")
 
             assert (await hear(tab))["reason"] == "superseded"
             assert await close_code(tab) == 4001
@@ -196,9 +196,3 @@ async def test_wsgi_for_requests_and_daphne_for_websockets(
         answer = await old.http.get("/api/private/", headers={"Accept": "application/json"})
         assert answer.json()["code"] == "session_ended"
         assert (await new.http.get("/whoami/")).json() == {"user": "alice"}
-
-
-async def _sign_in(person: Person) -> None:
-    """By a synchronous view: a WSGI server runs nothing else well."""
-    answer = await person.http.post("/api/login/", json=credentials(person.name))
-    assert answer.status_code == 200, answer.text

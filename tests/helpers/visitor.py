@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
-from playwright.async_api import BrowserContext, Error, Locator, Page, expect
+from playwright.async_api import BrowserContext, Error, Frame, Locator, Page, expect
 
 from tests.helpers.front import Front
 from tests.servers.waiting import await_until
@@ -56,6 +56,13 @@ class Visitor:
             return self.front.checks() > before
 
         await await_until(asks, "the page to ask")
+
+
+async def fill_in(page: Page | Frame, name: str, password: str = PASSWORD) -> None:
+    """Send the form of a login page, whatever comes of it."""
+    await page.locator("#id_username").fill(name)
+    await page.locator("#id_password").fill(password)
+    await page.locator("#id_password").press("Enter")
 
 
 def dialog(page: Page) -> Locator:

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from playwright.async_api import expect
 
 import live_single_session
+from tests.helpers.visitor import fill_in
 from tests.packaging.readers import PASSWORD, SiteByReadme, SiteByTutorial, run
 from tests.servers.process import ROOT
 
@@ -131,9 +132,7 @@ async def sign_in(new_browser_context, readers_site, redis):
     async def sign_in(name: str):
         page = await (await new_browser_context()).new_page()
         await page.goto(f"{readers_site.url}/accounts/login/")
-        await page.locator("#id_username").fill(name)
-        await page.locator("#id_password").fill(PASSWORD)
-        await page.get_by_role("button", name="Sign in").click()
+        await fill_in(page, name, PASSWORD)
         await expect(page.get_by_role("heading", name=f"Hello, {name}")).to_be_visible()
         return page
 
