@@ -18,7 +18,7 @@ from django.core.signals import got_request_exception
 from django.db import connections
 from django.views.debug import ExceptionReporter
 from hypothesis import settings as hypothesis_settings
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from tests.servers.chromium import launch_chromium
 from tests.servers.daphne import Daphne
@@ -28,11 +28,13 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
+from tests.servers.waiting import PATIENCE
 from tests.servers.web_servers import SERVERS
 from tests.site.gate import Gate
 from tests.site.people import PASSWORD
 
 # A busy machine is no reason to fail.
+expect.set_options(timeout=PATIENCE * 1000)
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
 
@@ -277,6 +279,7 @@ async def new_browser_context(
 
         async def new(**options: object) -> BrowserContext:
             context = await browser.new_context(**options)
+            context.set_default_timeout(4 * PATIENCE * 1000)  # to load a page, or to click
             stack.push_async_callback(context.close)
             return context
 

@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession
 from tests.helpers.browsers import AsyncBrowser, Browser, who
+from tests.servers.waiting import PATIENCE
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -354,7 +355,7 @@ async def test_a_login_over_a_websocket_ends_nothing():
     stack = SessionMiddlewareStack(LoginConsumer.as_asgi())
     async with browser.websocket("/ws/", application=stack) as socket:
         await socket.send_to("alice")
-        assert await socket.receive_from(timeout=10) == "signed in"
+        assert await socket.receive_from(timeout=PATIENCE) == "signed in"
     assert await elsewhere.who() == "alice"
     assert await UserSession.objects.acount() == 1
 

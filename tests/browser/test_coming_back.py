@@ -217,7 +217,7 @@ async def test_a_navigation_that_comes_to_nothing_keeps_nobody_in_the_dark(
         await page.evaluate("location.href = '/whoami/'")
     await sign_in_elsewhere()
 
-    await is_told(page, seconds=10)
+    await is_told(page)
 
 
 @pytest.mark.parametrize("ends_by", ["a login elsewhere", "a login of somebody else"])

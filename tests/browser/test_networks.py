@@ -214,7 +214,7 @@ async def test_inv4_a_visible_tab_is_told_though_its_connection_died_without_a_w
 
     await sign_in_elsewhere()
 
-    await is_told(page, seconds=20)
+    await is_told(page)
 
 
 async def test_a_browser_with_many_tabs_asks_once_in_a_long_silence(visitor):

@@ -97,7 +97,7 @@ async def test_inv4_when_the_leader_hangs_the_others_are_told(visitor, sign_in_e
     await opened.wait()
     await sign_in_elsewhere()
 
-    await is_told(tab, seconds=20)
+    await is_told(tab)
 
 
 async def test_inv4_leaving_by_a_link_hands_the_socket_over(visitor, sign_in_elsewhere):

@@ -13,7 +13,7 @@ from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.site.people import STAFF, USERS
 
-PATIENCE = 40  # seconds; a test that gets there has failed
+PATIENCE = 120  # seconds; a test that gets there has failed
 NEVER = 100_000  # seconds between re-checks: whoever is told was told by the layer
 
 EVERYBODY = [*USERS, STAFF]

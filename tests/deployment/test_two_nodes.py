@@ -44,13 +44,11 @@ class Tab:
 
     async def is_watching(self, times: int = 1) -> None:
         """Until its socket has been ready so often: once more for each reconnection."""
-        await await_until(
-            lambda: self.frames.count("session.ready") >= times, "a socket", seconds=20
-        )
+        await await_until(lambda: self.frames.count("session.ready") >= times, "a socket")
 
     async def is_told(self) -> None:
         dialog = self.page.get_by_role("alertdialog")
-        await expect(dialog).to_be_visible(timeout=20_000)
+        await expect(dialog).to_be_visible()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -94,7 +92,7 @@ async def test_demo_shows_both_nodes_side_by_side(new_browser_context, topology)
         await fill_in(frame, "bob", PASSWORDS["bob"])
         await expect(frame.get_by_role("heading", name="Hello, bob")).to_be_visible()
 
-    await expect(left.get_by_role("alertdialog")).to_be_visible(timeout=20_000)
+    await expect(left.get_by_role("alertdialog")).to_be_visible()
     await expect(right.get_by_role("alertdialog")).to_have_count(0)
 
 

@@ -20,9 +20,8 @@ from live_single_session.models import UserSession
 from tests.fuzz.examples import fuzz
 from tests.helpers.browsers import AsyncBrowser
 from tests.helpers.secrets import Secrets
+from tests.servers.waiting import PATIENCE
 from tests.site.people import PASSWORD
-
-PATIENCE = 20  # seconds
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

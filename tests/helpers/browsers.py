@@ -12,9 +12,8 @@ from django.test import AsyncClient, Client
 from live_single_session.conf import conf
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from tests.asgi import application
+from tests.servers.waiting import PATIENCE
 from tests.site.people import credentials
-
-PATIENCE = 10  # seconds that a frame may take on a busy machine
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
 SAFARI = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from playwright.async_api import BrowserContext, Error, Frame, Locator, Page, expect
 
 from tests.helpers.front import Front
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 from tests.site.people import PASSWORD
 
 PAGE = "/private/"
@@ -69,7 +69,7 @@ def dialog(page: Page) -> Locator:
     return page.get_by_role("alertdialog")
 
 
-async def is_told(page: Page, *, seconds: float = 10) -> None:
+async def is_told(page: Page, *, seconds: float = PATIENCE) -> None:
     await expect(dialog(page)).to_be_visible(timeout=seconds * 1000)
 
 

@@ -145,7 +145,7 @@ async def test_inv4_readers_site_tells_the_tab_that_was_left_behind(sign_in, bro
 
     new = await sign_in("alice")
 
-    await expect(old.get_by_role("alertdialog")).to_be_visible(timeout=20_000)
+    await expect(old.get_by_role("alertdialog")).to_be_visible()
     await expect(old.get_by_role("alertdialog")).to_contain_text("signed in")
     for page in (new, bobs):
         await page.reload()

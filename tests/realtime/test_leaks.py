@@ -19,7 +19,7 @@ from live_single_session.models import EndReason
 from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack, websocket_urlpatterns
 from tests.helpers.browsers import AsyncBrowser, signed_in_browser
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +45,7 @@ application = SingleSessionMiddlewareStack(
 
 async def connect(browser: AsyncBrowser, where: str) -> WebsocketCommunicator:
     socket = WebsocketCommunicator(application, where, headers=[browser.cookie_header])
-    connected, _ = await socket.connect(timeout=10)
+    connected, _ = await socket.connect(timeout=PATIENCE)
     assert connected
     return socket
 
@@ -80,7 +80,7 @@ async def break_off(socket: WebsocketCommunicator, browser: AsyncBrowser) -> Non
 async def fail(socket: WebsocketCommunicator, browser: AsyncBrowser) -> None:
     await socket.send_to(text_data="fail")
     with suppress(ZeroDivisionError):
-        await socket.wait(timeout=10)
+        await socket.wait(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ async def test_nothing_is_left_when_a_session_ends(where: str) -> None:
         sockets = await asyncio.gather(*(connect(browser, where) for _ in range(AT_ONCE)))
         await registry.aend(await browser.row(), EndReason.REVOKED)
         for socket in sockets:
-            while (message := await socket.receive_output(timeout=10))[
+            while (message := await socket.receive_output(timeout=PATIENCE))[
                 "type"
             ] != "websocket.close":
                 assert where == "/ws/live-single-session/", message  # no frame of ours
             assert message["code"] == 4001
-            await socket.wait(timeout=10)
+            await socket.wait(timeout=PATIENCE)
     # The consumer was told that its client had left, and has cleaned up.
     assert "talk" not in get_channel_layer().groups
 
@@ -145,14 +145,14 @@ async def open_stream(browser: AsyncBrowser) -> ApplicationCommunicator:
     scope = {"type": "http", "path": "/events/", "headers": [browser.cookie_header]}
     stream = ApplicationCommunicator(SingleSessionMiddlewareStack(streaming), scope)
     await stream.send_input({"type": "http.request", "body": b""})
-    assert (await stream.receive_output(timeout=10))["status"] == 200
-    assert (await stream.receive_output(timeout=10))["body"] == b"tick"
+    assert (await stream.receive_output(timeout=PATIENCE))["status"] == 200
+    assert (await stream.receive_output(timeout=PATIENCE))["body"] == b"tick"
     return stream
 
 
 async def leave_stream(stream: ApplicationCommunicator) -> None:
     await stream.send_input({"type": "http.disconnect"})
-    await stream.wait(timeout=10)
+    await stream.wait(timeout=PATIENCE)
 
 
 async def break_stream_off(stream: ApplicationCommunicator) -> None:
@@ -176,7 +176,7 @@ async def test_nothing_is_left_when_the_session_of_a_stream_ends() -> None:
         streams = await asyncio.gather(*(open_stream(browser) for _ in range(AT_ONCE)))
         await registry.aend(await browser.row(), EndReason.REVOKED)
         for stream in streams:
-            last = await stream.receive_output(timeout=10)
+            last = await stream.receive_output(timeout=PATIENCE)
             assert last == {"type": "http.response.body", "body": b""}
-            await stream.wait(timeout=10)
+            await stream.wait(timeout=PATIENCE)
     assert streaming.serving == 0

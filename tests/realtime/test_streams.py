@@ -17,11 +17,10 @@ from live_single_session.models import EndReason, UserSession
 from live_single_session.realtime import streams
 from live_single_session.realtime.watcher import get_watcher
 from tests.helpers.browsers import signed_in_browser
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
-SECONDS = 10.0  # a test that waits so long has failed
 
 cleaned_up: list[str] = []
 
@@ -175,7 +174,7 @@ async def a_request(where: str, blocked: bool = False) -> AsyncIterator[tuple[An
         if blocked and message.get("body"):
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         site = asyncio.create_task(get_asgi_application()(scope, to_say.get, send))
         yield said, to_say, site
 
