@@ -26,7 +26,7 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
 

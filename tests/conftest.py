@@ -56,13 +56,30 @@ SLOW = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Files go to a worker as a whole: if one of these came last, one worker would end long after
+# the others.
+LONGEST = (
+    *("backends/test_variants", "packaging/test_package", "deployment/test_two_nodes"),
+    *("chaos/test_chaos", "backends/test_concurrency", "compatibility/test_other_packages"),
+    *("benchmarks/test_bench", "fuzz/test_schema", "browser/test_networks"),
+)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & SLOW:
             item.add_marker("slow")
         if "browser" in fixtures:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    yield
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    file = item.nodeid.removeprefix("tests/").partition(".py")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -196,6 +196,7 @@ class Sessions(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_inv1_inv2_inv3_inv6_whatever_users_do(
     engine, switch_engine, transactional_db, monkeypatch, gate, request
 ):

@@ -78,6 +78,7 @@ def test_only_a_task_of_channels_redis_may_be_found_late() -> None:
     assert found == [False, True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "engine", "limit"), [("pubsub", "db", 1), ("redis", "cached_db", 2)]
 )

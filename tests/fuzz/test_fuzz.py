@@ -26,6 +26,7 @@ from tests.site.people import PASSWORD
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.contrib.simplejwt.urls"),
+    pytest.mark.slow,
 ]
 
 # What a client may send
@@ -258,7 +259,7 @@ def everywhere_signed_in(test: Any) -> Any:
 # Tests
 
 
-@fuzz(60)
+@fuzz(40)
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"]),
     path=paths,
@@ -328,7 +329,7 @@ async def test_http(
     check_log(heard, company.secrets)
 
 
-@fuzz(60)
+@fuzz(40)
 @given(
     path=st.sampled_from(["/ws/live-single-session/", "/ws/chat/"]),
     query=queries,

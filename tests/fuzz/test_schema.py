@@ -42,6 +42,7 @@ CSRF = "c" * 32
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.contrib.simplejwt.urls"),
+    pytest.mark.slow,
 ]
 
 
@@ -57,7 +58,7 @@ def test_tokens(name: str, settings: Any) -> None:
     schema.app = get_wsgi_application()
 
     @given(schema[f"/api/token/{name}"]["POST"].as_strategy(), booleans())
-    @fuzz(25)
+    @fuzz(10)
     def answers_as_described(case: schemathesis.Case, signs_in: bool) -> None:
         if signs_in and isinstance(case.body, dict) and "username" in case.body:
             case.body = case.body | credentials("alice")
@@ -89,7 +90,7 @@ def test_sessions(method: str, path: str, settings: Any) -> None:
         sampled_from(["own", "other", "any"]),
         sampled_from([True, True, False]),
     )
-    @fuzz(25, cost=10)
+    @fuzz(10, cost=10)
     def answers_as_described(case: schemathesis.Case, whose: str, knows_token: bool) -> None:
         for arrive in WHO:
             cookies, ids = arrive()

@@ -21,9 +21,9 @@ from live_single_session.routing import SingleSessionMiddlewareStack, websocket_
 from tests.helpers.browsers import AsyncBrowser, signed_in_browser
 from tests.servers.waiting import PATIENCE, await_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROUNDS = 1000  # of each way to end, in each kind of socket
+ROUNDS = 200  # of each way to end, in each kind of socket
 AT_ONCE = 50
 
 
