@@ -37,7 +37,6 @@ urlpatterns = [
     path("", include("tests.urls")),
 ]
 
-VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
 TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
 
 
