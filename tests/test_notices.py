@@ -17,7 +17,7 @@ from live_single_session.notices import (
     notice_of_unknown,
     title,
 )
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 
 ENDED_AT = datetime(2026, 11, 23, 15, 4, 5, 678901, UTC)
 

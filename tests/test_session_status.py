@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from live_single_session.models import UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,7 +104,7 @@ def test_inv4_a_stale_page_is_told_that_its_browser_is_signed_in_again(tab, alic
     assert response.status_code == 401
     assert response["Session-Ended"] == "logged_out"
     assert (response.json()["session"], response.json()["signed_in"]) == (stale, True)
-    assert tab.user() == "alice"
+    assert tab.who() == "alice"
     assert ask(tab).json() == {"live": True, "session": session_of(alice)}
 
 

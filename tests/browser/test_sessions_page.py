@@ -8,12 +8,11 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 from tests.helpers.front import Front
-from tests.helpers.visitor import Visitor, dialog, is_told
+from tests.helpers.visitor import Visitor, dialog, fill_in, is_told
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
-from tests.site.people import PASSWORD
 
 SETTINGS = {"LIMIT": None, "NOT_YOU_URL": "/accounts/login/?reset"}
 
@@ -250,9 +249,7 @@ async def asked(start_daphne, site_database, new_browser_context):
     async def ask(**options):
         page = await (await new_browser_context(**options)).new_page()
         await page.goto(f"{front.url}/accounts/login/")
-        await page.locator("#id_username").fill("alice")
-        await page.locator("#id_password").fill(PASSWORD)
-        await page.locator("#sign-in").click()
+        await fill_in(page, "alice")
         await page.wait_for_url("**/session/choose/**")
         return page
 

@@ -12,7 +12,7 @@ from django.urls import include, path, reverse_lazy
 from live_single_session import registry
 from live_single_session.http.responses import is_page
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
@@ -37,7 +37,6 @@ urlpatterns = [
     path("", include("tests.urls")),
 ]
 
-VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
 TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
 
 
@@ -272,7 +271,7 @@ def test_a_next_to_another_site_is_not_followed(left):
 
 
 def test_inv7_no_key_is_in_an_answer(left):
-    key = left.key
+    key = left.cookie
     for headers in (PAGE, API):
         left.cookies["sessionid"] = key
         response = left.get("/private/", headers=headers)
