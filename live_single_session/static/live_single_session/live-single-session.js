@@ -20,7 +20,7 @@
   const STEADY = 10_000; // ms that a socket must live to count as a success
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
   const CALM = 600; // ms in which keys were meant for the page, not for the dialog
-  const LEAVING = 3_000; // ms that a navigation may take before we speak up
+  const LEAVE_TIME = 3_000; // ms that a navigation may take before we speak up
   const QUIET = 120_000; // ms without news, at the least, after which we ask
 
   const config = script.dataset;
@@ -30,10 +30,20 @@
   const group = `${NAME} ${socketUrl}`;
 
   let session = config.session || ""; // the session that this page was made for
-  let over = null; // the frame that ended it
-  let watching = true; // false on the page of somebody who is not signed in
-  let going = false; // this page is about to be replaced
-  let away = false; // this page is in the back/forward cache
+  let ending = null; // the frame that ended it
+
+  // What has become of this page. It is in one of these states at a time.
+  const WATCHING = "watching"; // its session is live, as far as we know
+  const NOBODY = "nobody"; // nobody is signed in: there is nothing to watch
+  const OVER = "over"; // its session has ended
+  const RETURNED = "returned"; // it has, and this browser is signed in again
+  const LEAVING = "leaving"; // another page is about to replace it
+  const CACHED = "cached"; // it is in the back/forward cache
+  let state = WATCHING;
+  let cachedIn = state; // what to return to from there
+
+  const isOver = () => state === OVER || state === RETURNED;
+  const isDeaf = () => state === NOBODY || state === RETURNED;
 
   const isVisible = () => document.visibilityState === "visible";
 
@@ -44,13 +54,13 @@
     heard();
     if (frame.type === ENDED) {
       session ||= frame.session || "";
-      if (!over) post(frame);
+      if (!isOver()) post(frame);
       end(frame);
     } else if (frame.type === READY) {
       session ||= frame.session;
       // Only a page of that very session says so: two left behind would echo for ever.
       if (frame.session === session) post(frame);
-      else if (over) comeBack();
+      else if (isOver()) comeBack();
       else unlessLeaving(replace);
     }
   }
@@ -63,7 +73,7 @@
       // Somebody is signed in with another session: where does that leave us?
       if (message.session === session) heard();
       else config.status ? check() : learn(message);
-    } else if (message.session === session && !over) {
+    } else if (message.session === session && !isOver()) {
       if (message.type === "wake" && leading) renew();
       if (message.type === "poll" && isVisible()) check();
     }
@@ -74,7 +84,7 @@
     if (session) {
       learn({ type: ENDED, session, reason: null, at: null, by: null, signed_in: false });
     } else {
-      watching = false;
+      state = NOBODY;
       resign();
     }
   }
@@ -89,7 +99,7 @@
   function tune() {
     if (!("BroadcastChannel" in window)) return;
     channel = new BroadcastChannel(group);
-    channel.onmessage = ({ data }) => watching && overhear(data);
+    channel.onmessage = ({ data }) => isDeaf() || overhear(data);
   }
 
   function post(message) {
@@ -105,7 +115,7 @@
   }
 
   function stand() {
-    if (candidacy || over || !watching) return;
+    if (candidacy || state !== WATCHING) return;
     candidacy = new AbortController();
     const { signal } = candidacy;
     const lead = () => {
@@ -235,10 +245,10 @@
   // ---- Waking up, going away, and coming back ----------------------------------
 
   function wake() {
-    if (!watching || away) return;
+    if (isDeaf() || state === CACHED) return;
     check();
     if (leading) renew();
-    else if (!over) post({ type: "wake" });
+    else if (!isOver()) post({ type: "wake" });
   }
 
   // A connection dies without a word, and a tab that holds the lock may hang: a tab that
@@ -248,18 +258,18 @@
   function heard() {
     clearTimeout(silence);
     const quiet = Math.max(QUIET, 10 * recheck) * (1 + Math.random() / 2);
-    silence = setTimeout(() => isVisible() && !over && wake(), quiet);
+    silence = setTimeout(() => isVisible() && !isOver() && wake(), quiet);
   }
 
   document.addEventListener("visibilitychange", () => isVisible() && wake());
   document.addEventListener("freeze", resign); // another tab takes over
   document.addEventListener("resume", () => {
-    if (away) return; // pageshow is next
+    if (state === CACHED) return; // pageshow is next
     stand();
     wake();
   });
   window.addEventListener("online", () => {
-    if (!watching) return;
+    if (isDeaf()) return;
     if (leading) renew(true);
     if (leading || isVisible()) check();
   });
@@ -267,21 +277,22 @@
   // An open socket, lock or channel would keep the page out of the back/forward cache.
   // Hidden on its way in, it cannot flash up on its way out, before we know better.
   window.addEventListener("pagehide", ({ persisted }) => {
-    away = true;
+    if (persisted && !isDeaf()) hide();
+    cachedIn = state;
+    state = CACHED;
     resign();
     channel?.close();
     channel = asking = null;
-    if (persisted && watching) hide();
   });
 
   window.addEventListener("pageshow", async ({ persisted }) => {
     if (!persisted) return;
-    away = false;
+    state = cachedIn === LEAVING ? (ending ? OVER : WATCHING) : cachedIn;
     settle();
     tune();
-    if (!watching) return;
-    if (!(await check()) && !over) return location.reload(); // the server decides
-    if (!going) show();
+    if (isDeaf()) return;
+    if (!(await check()) && !isOver()) return location.reload(); // the server decides
+    if (state !== LEAVING) show();
     stand();
   });
 
@@ -315,7 +326,7 @@
 
   window.addEventListener("beforeunload", () => {
     clearTimeout(leaving);
-    leaving = setTimeout(settle, LEAVING);
+    leaving = setTimeout(settle, LEAVE_TIME);
   });
 
   // ---- The end -----------------------------------------------------------------
@@ -323,26 +334,28 @@
   let dialog = null;
 
   function end(frame) {
-    if (over) {
+    if (state === LEAVING) return;
+    if (isOver()) {
       if (frame.signed_in) comeBack();
       return;
     }
-    over = frame;
+    state = OVER;
+    ending = frame;
     resign();
     unlessLeaving(react);
   }
 
   function react() {
-    if (!fire("ended", over) || config.onEnded === "none") return;
-    if (over.signed_in) replace();
-    else if (config.onEnded === "redirect") go(loginUrl({ ended: over.reason }));
+    if (!fire("ended", ending) || config.onEnded === "none") return;
+    if (ending.signed_in) replace();
+    else if (config.onEnded === "redirect") go(loginUrl({ ended: ending.reason }));
     else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
   }
 
   /** The session has ended, but this browser is signed in again, perhaps as another user. */
   function comeBack() {
-    watching = false;
-    over.signed_in = true;
+    state = RETURNED;
+    ending.signed_in = true;
     unlessLeaving(() => fire("returned") && dialog && replace());
   }
 
@@ -357,8 +370,8 @@
     resign();
     dialog?.getRootNode().host.remove();
     session = "";
-    over = dialog = null;
-    watching = true;
+    ending = dialog = null;
+    state = WATCHING;
     start();
   }
 
@@ -371,22 +384,23 @@
     } catch {
       // Without a memory it could reload for ever: keep the page covered instead.
       resign();
-      over ||= { signed_in: true };
+      state = RETURNED;
+      ending ||= { signed_in: true };
       if (!dialog) openDialog();
       return true;
     }
-    going = true;
+    state = LEAVING;
     location.reload();
     return true;
   }
 
   function go(url) {
-    going = true;
+    state = LEAVING;
     location.assign(url);
   }
 
   function loginUrl(query = {}) {
-    const url = trustedUrl(over.login_url) || parseUrl(config.loginUrl);
+    const url = trustedUrl(ending.login_url) || parseUrl(config.loginUrl);
     if (!url) return location.pathname + location.search; // the server knows where to send us
     const foreign = url.origin !== location.origin;
     if (foreign || url.pathname !== location.pathname) {
@@ -487,14 +501,14 @@
     try {
       buildDialog();
     } catch {
-      go(loginUrl({ ended: over.reason })); // an older browser
+      go(loginUrl({ ended: ending.reason })); // an older browser
     }
   }
 
   function buildDialog() {
     const link = element("a", { href: loginUrl() }, config.textSignIn || "Sign in again");
-    const title = element("h2", { id: "title" }, over.title || config.textTitle || "");
-    const text = element("p", { id: "text" }, over.message || config.textMessage || "");
+    const title = element("h2", { id: "title" }, ending.title || config.textTitle || "");
+    const text = element("p", { id: "text" }, ending.message || config.textMessage || "");
     const facts = element("small", { id: "facts" });
     facts.append(...describe(text.textContent));
 
@@ -507,7 +521,7 @@
     });
     dialog.style.colorScheme = pageScheme();
     dialog.append(padlock(), title, text, facts, link);
-    const notYou = trustedUrl(over.not_you_url);
+    const notYou = trustedUrl(ending.not_you_url);
     if (notYou) dialog.append(element("a", { href: notYou }, config.textNotYou));
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
@@ -537,10 +551,10 @@
 
   /** The device, unless the message names it, and the time, in the page's language. */
   function describe(message) {
-    const { device, ip } = over.by || {};
+    const { device, ip } = ending.by || {};
     const facts = [device, ip].filter((fact) => fact && !message.includes(fact));
     const parts = facts.map((fact) => element("bdi", {}, fact));
-    const at = new Date(over.at || NaN);
+    const at = new Date(ending.at || NaN);
     if (!isNaN(at)) parts.push(element("time", { datetime: at.toISOString() }, localised(at)));
     return parts.flatMap((part, index) => (index ? [" · ", part] : [part]));
   }
