@@ -20,6 +20,7 @@ from live_single_session.models import SESSION_ID_KEY
 from live_single_session.site_urls import login_url, not_you_url, status_url
 
 SCRIPT = "live_single_session/live-single-session.js"
+KEEPER = "live_single_session/live-single-session-keep.js"
 ON_ENDED = ("dialog", "redirect", "reload", "none")
 
 register = template.Library()
@@ -84,10 +85,18 @@ def script_tag(
         "data-not-you-url": not_you_url(),
         "data-on-ended": on_ended,
         "data-recheck": conf.RECHECK_SECONDS,
-        "data-keep-drafts": _owner_of_drafts(request) if keep_drafts else None,
+    }
+    script = format_html("<script{}></script>", flatatt(attributes | _texts()))
+    if is_anonymous or not (keep_drafts or keep_fragment):
+        return script
+    keeper = {
+        "src": static(KEEPER),
+        "defer": True,
+        "nonce": attributes["nonce"],
+        "data-keep-drafts": (keep_drafts and _owner_of_drafts(request)) or "",
         "data-keep-fragment": keep_fragment,
     }
-    return format_html("<script{}></script>", flatatt(attributes | _texts()))
+    return format_html("{}<script{}></script>", script, flatatt(keeper))
 
 
 def _texts() -> dict[str, str | None]:

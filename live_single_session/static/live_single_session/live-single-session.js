@@ -27,6 +27,9 @@
   const LEAVE_TIME = 3_000; // ms that a navigation may take before we speak up
   const REFUSAL = 1_000; // ms after which a navigation of ours seems to be refused
   const ONLINE = 2_000; // ms in which the network counts as back only once
+  const LOOK = 250; // ms between two looks for who has signed out
+  const FIRST_LOOKS = 6; // before we say that it was somebody else
+  const LAST_LOOKS = 40; // the answer to a request may be slow
   const QUIET = 120_000; // ms without news, at the least, after which we ask
 
   // What has become of this page. It is in one of these states at a time.
@@ -193,7 +196,7 @@
     candidacy = new AbortController();
     const { signal } = candidacy;
     const lead = () => {
-      if (leading || signal.aborted) return;
+      if (leading || signal.aborted) return null;
       leading = true;
       connect();
       return new Promise((resign) => signal.addEventListener("abort", resign));
@@ -484,31 +487,30 @@
     true,
   );
 
-  /** Calls back with whether it was this tab that ended the session, by a request. */
+  /** Calls back with whether a request of this tab ended the session; perhaps again later. */
   function whoseDoing(done) {
     const isOfThisBrowser = ["logged_out", "user_switched"].includes(ending.reason);
     const isActive = navigator.userActivation?.isActive ?? true;
     if (!isOfThisBrowser || !isActive || !isVisible()) return done(false);
-    const then = performance.now();
-    const before = changes;
-    let looks = LEAVE_TIME / 250;
+    const [then, before, { reason }] = [performance.now(), changes, ending];
+    let looks = 0;
     let isOurs = false; // a request of this page was under way
-    const see = ({ initiatorType: type, name, startTime, responseEnd }) =>
-      /fetch|xml/.test(type) &&
-      !name.startsWith(statusUrl().href) &&
-      startTime < then &&
-      responseEnd > then - 1000;
     const observer = new PerformanceObserver((list) => {
-      isOurs ||= list.getEntries().some(see);
+      isOurs ||= list
+        .getEntriesByType("resource")
+        .filter(({ initiatorType: by }) => by === "fetch" || by === "xmlhttprequest")
+        .filter(({ name }) => !name.startsWith(statusUrl().href))
+        .some((entry) => entry.startTime < then && entry.responseEnd > then - 1000);
     });
     observer.observe({ type: "resource", buffered: true });
     const looking = setInterval(() => {
-      const isDone = isOurs && (changes > before || ending.reason === "user_switched");
-      if (!isDone && --looks > 0) return;
+      looks += 1;
+      const isDone = isOurs && (changes > before || reason === "user_switched");
+      if (isDone || looks === FIRST_LOOKS) done(isDone);
+      if (!isDone && looks < LAST_LOOKS) return;
       clearInterval(looking);
       observer.disconnect();
-      done(isDone);
-    }, 250);
+    }, LOOK);
   }
 
   // ---- The end -----------------------------------------------------------------
@@ -528,7 +530,6 @@
     ending = frame;
     state = OVER;
     resign();
-    keepDrafts();
     unlessLeaving(react);
   }
 
@@ -548,6 +549,7 @@
       isDeciding = false;
       if (!isOver()) return; // another session has begun meanwhile
       if (isOurs) {
+        closeDialog();
         letGo();
         check();
       } else if (ending.signed_in) replace();
@@ -569,7 +571,6 @@
   }
 
   function replace() {
-    keepDrafts();
     // A cache keeps serving the page of another session: watch the one that there is.
     if (!reloadOnce()) begin("");
   }
@@ -592,7 +593,6 @@
   }
 
   function go(url) {
-    keepFragment();
     leave(() => location.assign(url));
   }
 
@@ -637,76 +637,6 @@
     return url && /^https?:$/.test(url.protocol) ? url : null; // no javascript:
   }
 
-  // ---- What is kept in this tab until somebody signs in again -------------------
-
-  const DRAFTS = `${NAME} drafts`;
-  const FRAGMENT = `${NAME} fragment`;
-  const DRAFT_TIME = 3_600_000; // ms
-  const SECRETS = /^(off|cc-|one-time-code|.*password)/;
-  const touched = new Set(); // what somebody has typed into, or chosen
-
-  document.addEventListener("input", ({ target }) => touched.add(target), true);
-
-  const here = () => location.pathname + location.search;
-  const namesakes = (name) => [...document.getElementsByName(name)];
-
-  function read(key) {
-    return attempt(() => JSON.parse(sessionStorage.getItem(key)));
-  }
-
-  function write(key, value) {
-    return attempt(() => sessionStorage.setItem(key, JSON.stringify(value)) ?? true);
-  }
-
-  function typed() {
-    return [...touched].filter(
-      ({ isConnected, type, autocomplete = "" }) =>
-        isConnected && !/^(password|hidden|file)$/.test(type) && !SECRETS.test(autocomplete),
-    );
-  }
-
-  function keepDrafts() {
-    const fields = typed().filter(({ name, value }) => name && value !== undefined);
-    if (!config.keepDrafts || !fields.length) return;
-    const values = fields.map((field) => {
-      const { name, value, checked } = field;
-      return [name, namesakes(name).indexOf(field), value, checked];
-    });
-    areKept = write(DRAFTS, { of: config.keepDrafts, here: here(), at: Date.now(), values });
-  }
-
-  let areKept = false;
-
-  /** What was typed before the sign-in; never what another user has typed. */
-  function giveBack() {
-    if (isAnonymous()) return; // on the way, on the login page
-    const drafts = config.keepDrafts && read(DRAFTS);
-    if (drafts && (drafts.of !== config.keepDrafts || drafts.here === here())) {
-      write(DRAFTS, null);
-      const isRecent = Math.abs(Date.now() - drafts.at) < DRAFT_TIME;
-      if (isRecent && drafts.of === config.keepDrafts) drafts.values.forEach(fillIn);
-    }
-    const fragment = read(FRAGMENT);
-    if (fragment?.here !== here()) return;
-    write(FRAGMENT, null);
-    if (!location.hash) location.replace(fragment.hash);
-  }
-
-  function fillIn([name, index, value, checked]) {
-    const field = namesakes(name)[index];
-    if (!field) return;
-    if (/^(checkbox|radio)$/.test(field.type)) field.checked = checked;
-    else field.value = value;
-    for (const type of ["input", "change"]) {
-      field.dispatchEvent(new Event(type, { bubbles: true }));
-    }
-  }
-
-  function keepFragment() {
-    const { hash } = location;
-    if ("keepFragment" in config && hash) write(FRAGMENT, { here: here(), hash });
-  }
-
   // ---- The dialog --------------------------------------------------------------
 
   const SVG = "http://www.w3.org/2000/svg";
@@ -728,60 +658,62 @@
     }
     dialog {
       --a: var(--live-single-session-accent, var(--hue));
-      box-sizing: border-box; width: min(26em, 100% - 2em); max-height: calc(100% - 2em);
+      --d: var(--live-single-session-muted, var(--dim));
+      --r: var(--live-single-session-radius, 1em);
+      box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none; max-height: calc(100% - 2em);
       margin: auto; padding: clamp(1.25em, 6vw, 2em);
       overflow: auto; overscroll-behavior: contain;
       border: 1px solid var(--live-single-session-border, var(--line));
-      border-radius: var(--live-single-session-radius, 1em);
+      border-radius: var(--r);
       background: var(--live-single-session-background, var(--bg));
       color: var(--live-single-session-text, var(--fg));
       font: max(16px, 1rem)/1.5 var(--live-single-session-font, system-ui, sans-serif);
       box-shadow: var(--live-single-session-shadow, 0 1.5em 4em rgb(0 0 0/.35));
       text-align: start; overflow-wrap: anywhere;
     }
-    dialog::backdrop { background: var(--live-single-session-backdrop, rgb(15 18 25/.9)) }
+    dialog::backdrop { background: var(--live-single-session-backdrop, rgb(15 18 25/.92)) }
     svg {
       box-sizing: border-box; display: block; width: 3em; height: 3em; padding: .75em;
-      border-radius: 50%; fill: none; stroke: currentColor; stroke-width: 2;
-      stroke-linecap: round; stroke-linejoin: round; margin-bottom: 1em;
+      margin-bottom: 1em; border-radius: 50%; fill: none; stroke: currentColor;
+      stroke-width: 2;
       color: var(--a); background: color-mix(in srgb, currentColor 12%, transparent);
     }
-    h2 { margin: 0 0 .4em; font-size: 1.3em; line-height: 1.25; text-wrap: balance }
-    p { margin: 0; text-wrap: pretty }
-    small, details {
-      display: block; margin-top: .75em; font-size: .875em;
-      color: var(--live-single-session-muted, var(--dim));
-    }
-    small:empty { display: none }
+    h2, p { margin: 0 }
+    h2 { margin-bottom: .4em; font-size: 1.3em; line-height: 1.25 }
+    small, details { display: block; margin-top: .6em; font-size: .875em; color: var(--d) }
+    details { margin-top: 1.2em }
     summary { cursor: pointer }
     textarea {
       box-sizing: border-box; width: 100%; height: 7em; margin-top: .5em; padding: .5em;
-      border: 1px solid var(--dim); border-radius: .4em; font: inherit;
-      background: none; color: var(--fg);
+      border: 1px solid var(--d); border-radius: .4em; font: inherit;
+      background: none; color: inherit;
     }
     a {
       display: block; margin-top: .75em; padding: .7em 1em; border: 1px solid transparent;
-      border-radius: calc(var(--live-single-session-radius, 1em)*.6); text-align: center;
-      text-decoration: none; font-weight: 600;
-      background: var(--a); color: var(--live-single-session-accent-text, var(--on));
+      border-radius: calc(var(--r)*.6); text-align: center; text-decoration: none;
+      font-weight: 600; background: var(--a);
+      color: var(--live-single-session-accent-text, var(--on));
     }
-    a:first-of-type { margin-top: 1.5em }
-    a + small { margin-top: .5em; text-align: center }
-    a ~ a { border-color: var(--dim); background: none; color: inherit }
-    a:hover { filter: brightness(1.1) }
+    a:first-of-type { margin-top: 1.4em }
+    a + small { text-align: center }
+    a ~ a { border-color: var(--d); background: none; color: inherit }
     :focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
     @media (max-height: 34em) {
-      svg { float: inline-start; width: 2em; height: 2em; padding: .5em; margin: 0 .6em 0 0 }
-      a:first-of-type { margin-top: 1em }
-    }
-    @media (max-height: 34em) and (max-width: 34em) {
-      dialog { width: calc(100% - 1em); max-height: calc(100% - 1em); padding: 1em }
-      svg { display: none }
+      dialog { width: min(34em, 100% - 1em); max-height: calc(100% - 1em); padding: 1em }
+      h2 { font-size: 1.15em; margin-bottom: .2em }
+      p { line-height: 1.35 }
+      a { padding: .6em 1em }
+      a:first-of-type { margin-top: .8em }
+      svg { float: inline-start; width: 1.5em; height: 1.5em; padding: .3em; margin: 0 .5em 0 0 }
     }
     @media (prefers-contrast: more) {
       dialog { border: 2px solid; --dim: var(--fg); --line: var(--fg) }
       dialog::backdrop { background: #000 }
       a { border-color: currentColor }
+    }
+    @media (forced-colors: active) {
+      svg { color: CanvasText; background: none }
+      a:first-of-type { border-width: 3px }
     }
     @media (prefers-reduced-motion: no-preference) {
       .new { animation: in .15s ease-out }
@@ -829,11 +761,13 @@
       dir: getComputedStyle(document.body).direction,
     });
     dialog.style.colorScheme = pageScheme();
-    dialog.append(padlock(), element("h2", { id: "title" }, heading), text, facts, ...losses());
+    dialog.append(padlock(), element("h2", { id: "title" }, heading), text, facts);
+    if (ending.kept) dialog.append(element("small", {}, config.textKept));
     dialog.append(linkTo(loginUrl(), config.textSignIn || "Sign in again"));
     if (ending.by && config.textAgain) dialog.append(element("small", {}, config.textAgain));
     const notYou = trustedUrl(ending.not_you_url);
     if (notYou) dialog.append(linkTo(notYou, config.textNotYou));
+    if (!ending.kept) dialog.append(...losses());
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -854,25 +788,29 @@
     ticking = setInterval(describe, 30_000, facts, text.textContent);
   }
 
-  /** What became of what was typed. */
+  const typedInto = new Set();
+  document.addEventListener("input", ({ target }) => typedInto.add(target), true);
+
+  /** What was typed, to be copied from here: the page under the dialog is out of reach. */
   function losses() {
-    if (areKept) return [element("small", {}, config.textKept)];
-    const texts = typed().map(({ value, isContentEditable, innerText }) =>
-      isContentEditable ? innerText : value,
-    );
-    const lost = texts.filter((text) => /\S{3}/.test(text)).join("\n\n");
-    if (!lost || !config.textUnsaved || ending.reason === "user_switched") return [];
+    const texts = [...typedInto]
+      .filter(({ type, isConnected }) => isConnected && type !== "password")
+      .map(({ value, innerText }) => value ?? innerText)
+      .filter((text) => /\S{3}/.test(text));
+    if (!texts[0] || !config.textUnsaved || ending.reason === "user_switched") return [];
     const details = element("details");
     const name = { "aria-label": config.textUnsaved, readonly: "" };
-    details.append(element("summary", {}, config.textUnsaved), element("textarea", name, lost));
+    details.append(
+      element("summary", {}, config.textUnsaved),
+      element("textarea", name, texts.join("\n\n")),
+    );
     return [details];
   }
 
   /** A frame can't know whether the login page may be in one: it signs in beside it. */
   function linkTo(href, text) {
-    const target = window === top ? "_self" : "_blank";
-    const base = document.querySelector("base[target]");
-    return element("a", { href, target: base?.target || target }, text);
+    const base = document.querySelector("base[target]")?.target;
+    return element("a", { href, target: base || (window === top ? "" : "_blank") }, text);
   }
 
   /** Back to the top, and into the document, whatever the page has done. */
@@ -947,8 +885,7 @@
     if (isOfKey && (now - shownAt < CALM || (isHasty && now - lastKey < CALM))) {
       return event.preventDefault();
     }
-    keepFragment();
-    if (event.defaultPrevented) window.open(link.href, link.target); // by the page
+    if (event.defaultPrevented) window.open(link.href, link.target || "_self"); // by the page
   }
 
   function moveFocus(active, step) {
@@ -1018,7 +955,6 @@
 
   function run() {
     tune();
-    giveBack();
     if (isAnonymous()) state = NOBODY;
     else start();
   }
