@@ -38,7 +38,7 @@ urlpatterns = [
 ]
 
 VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
-TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
+TOLD = "You signed in on Firefox on Linux, so you were signed out here."
 
 
 @pytest.fixture

@@ -104,8 +104,10 @@ def _texts() -> dict[str, str | None]:
         "data-text-title": _("You were signed out"),
         "data-text-message": _("Your session has ended. Sign in again to carry on."),
         "data-text-sign-in": _("Sign in again"),
-        "data-text-again": _("This will sign you out there.") if conf.LIMIT == 1 else None,
-        "data-text-not-you": _("Wasn’t you? Secure your account"),  # noqa: RUF001
+        "data-text-again": _("Signing in here will sign you out there.")
+        if conf.LIMIT == 1
+        else None,
+        "data-text-not-you": _("Wasn’t you? Secure your account"),
         "data-text-now": _("just now"),
         "data-text-unsaved": _("Text you had not saved"),
         "data-text-kept": _("What you typed is kept in this tab until you sign in again."),

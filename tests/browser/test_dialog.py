@@ -53,7 +53,7 @@ async def test_says_what_happened_when_and_on_which_device(visitor, new_visitor)
     await other.sign_in()
 
     await is_told(page)
-    await expect(dialog(page)).to_have_accessible_name("You are signed in somewhere else")
+    await expect(dialog(page)).to_have_accessible_name("You’ve been signed out here")
     await expect(dialog(page)).to_have_accessible_description(re.compile("Firefox on Linux"))
     at = await dialog(page).locator("time").get_attribute("datetime")
     local = await page.evaluate(
@@ -365,7 +365,7 @@ async def _told_by_the_server(visitor, *, configured: str = "/accounts/login/", 
         "at": "2026-11-23T14:32:08Z",
         "by": {"device": "Firefox on Linux", "ip": None},
         "signed_in": False,
-        "title": "You are signed in somewhere else",
+        "title": "You’ve been signed out here",
         "message": "You signed in on another device.",
         "login_url": "/accounts/login/",
         **said,

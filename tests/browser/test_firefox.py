@@ -203,7 +203,7 @@ async def _is_told(tab: Tab) -> None:
     async def title() -> str:
         return await tab.run(TITLE_OF_DIALOG)
 
-    assert await await_until(title, "the dialog") == "You are signed in somewhere else"
+    assert await await_until(title, "the dialog") == "You’ve been signed out here"
 
 
 async def _shows(tab: Tab, name: str) -> None:
