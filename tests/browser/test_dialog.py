@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -55,11 +56,24 @@ async def test_says_what_happened_when_and_on_which_device(visitor, new_visitor)
     await is_told(page)
     await expect(dialog(page)).to_have_accessible_name("You’ve been signed out here")
     await expect(dialog(page)).to_have_accessible_description(re.compile("Firefox on Linux"))
-    at = await dialog(page).locator("time").get_attribute("datetime")
-    local = await page.evaluate(
-        "at => new Date(at).toLocaleString('en', {dateStyle: 'long', timeStyle: 'short'})", at
-    )
-    await expect(dialog(page).locator("time")).to_have_text(local)
+    time = dialog(page).locator("time")
+    await expect(time).to_have_text("just now")
+    local = await time.evaluate("""time => new Date(time.dateTime)
+        .toLocaleString('en', {dateStyle: 'long', timeStyle: 'short'})""")
+    await expect(time).to_have_attribute("title", local)
+    assert await page.title() == "You’ve been signed out here · Private"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(-0.5, "just now"), (5, "5 minutes ago"), (90, ":"), (-9, ":")]
+)
+async def test_says_how_long_ago_and_after_an_hour_when(visitor, minutes, expected):
+    """A clock that is slow here makes nothing of the future of a moment ago."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+
+    page = await _told_by_the_server(visitor, at=at.isoformat())
+
+    await expect(dialog(page).locator("time")).to_contain_text(expected)
 
 
 async def test_time_and_texts_are_in_the_language_and_direction_of_the_page(
@@ -72,7 +86,8 @@ async def test_time_and_texts_are_in_the_language_and_direction_of_the_page(
 
     await is_told(page)
     assert await dialog(page).get_attribute("dir") == "rtl"
-    await expect(dialog(page).locator("time")).to_have_text(re.compile("في"))
+    time = dialog(page).locator("time")
+    await expect(time).to_have_attribute("title", re.compile("في"))
 
 
 async def test_works_under_a_strict_csp_and_trusted_types(visitor, sign_in_elsewhere):
