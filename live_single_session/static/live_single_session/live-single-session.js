@@ -682,7 +682,7 @@
     h2 { margin-bottom: .4em; font-size: 1.3em; line-height: 1.25 }
     small, details { display: block; margin-top: .6em; font-size: .875em; color: var(--d) }
     details { margin-top: 1.2em }
-    summary { cursor: pointer }
+    small:empty { display: none }
     textarea {
       box-sizing: border-box; width: 100%; height: 7em; margin-top: .5em; padding: .5em;
       border: 1px solid var(--d); border-radius: .4em; font: inherit;
@@ -722,7 +722,8 @@
 
   let dialog = null;
   let host = null;
-  let title = ""; // of the page, while the dialog has another
+  let title = ""; // of the page
+  let signedOut = ""; // what stands there while the dialog is open
   let shownAt = 0;
   let ticking = 0;
 
@@ -743,7 +744,7 @@
     dialog = null;
     clearInterval(ticking);
     host?.remove();
-    if (title) document.title = title;
+    if (document.title === signedOut) document.title = title;
   }
 
   function buildDialog() {
@@ -784,7 +785,7 @@
     raise();
     dialog.scrollTop = 0;
     title = document.title;
-    document.title = `${heading} · ${title}`; // seen where the tab is in the background
+    signedOut = document.title = `${heading} · ${title}`; // seen on a tab in the background
     ticking = setInterval(describe, 30_000, facts, text.textContent);
   }
 
