@@ -553,7 +553,7 @@
         letGo();
         check();
       } else if (ending.signed_in) replace();
-      else if (config.onEnded === "redirect") go(loginUrl({ ended: ending.reason }));
+      else if (config.onEnded === "redirect") go(loginUrl(true));
       else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
     });
   }
@@ -611,7 +611,7 @@
     show();
   }
 
-  function loginUrl(query = {}) {
+  function loginUrl(says) {
     const url = trustedUrl(ending.login_url) || parseUrl(config.loginUrl);
     const here = location.pathname + location.search; // a fragment is no server's business
     if (!url) return here; // the server knows where to send us
@@ -619,9 +619,7 @@
     if (isForeign || url.pathname !== location.pathname) {
       url.searchParams.set("next", isForeign ? location.origin + here : here);
     }
-    for (const [key, value] of Object.entries(query)) {
-      if (value) url.searchParams.set(key, value);
-    }
+    if (says) url.searchParams.set("ended", ending.reason || "unknown");
     return url.href;
   }
 
@@ -646,13 +644,12 @@
   const STYLE = `
     :host { all: initial !important }
     dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --line: GrayText;
-      --hue: #1d4ed8; --on: #fff;
+      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --hue: #1d4ed8; --on: #fff;
     }
     @supports (color: light-dark(red, red)) {
       dialog {
         --bg: light-dark(#fff, #1b1f27); --fg: light-dark(#141821, #f1f3f7);
-        --dim: light-dark(#5a6272, #a6aebd); --line: light-dark(#e3e6ec, #343a46);
+        --dim: light-dark(#5a6272, #a6aebd);
         --hue: light-dark(#1d4ed8, #8fb4ff); --on: light-dark(#fff, #0c1a3a);
       }
     }
@@ -663,7 +660,7 @@
       box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none; max-height: calc(100% - 2em);
       margin: auto; padding: clamp(1.25em, 6vw, 2em);
       overflow: auto; overscroll-behavior: contain;
-      border: 1px solid var(--live-single-session-border, var(--line));
+      border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
       border-radius: var(--r);
       background: var(--live-single-session-background, var(--bg));
       color: var(--live-single-session-text, var(--fg));
@@ -704,10 +701,10 @@
       p { line-height: 1.35 }
       a { padding: .6em 1em }
       a:first-of-type { margin-top: .8em }
-      svg { float: inline-start; width: 1.5em; height: 1.5em; padding: .3em; margin: 0 .5em 0 0 }
+      svg { display: none }
     }
     @media (prefers-contrast: more) {
-      dialog { border: 2px solid; --dim: var(--fg); --line: var(--fg) }
+      dialog { border: 2px solid; --dim: var(--fg) }
       dialog::backdrop { background: #000 }
       a { border-color: currentColor }
     }
@@ -735,7 +732,7 @@
       buildDialog();
     } catch {
       closeDialog();
-      location.assign(loginUrl({ ended: ending.reason })); // an older browser
+      location.assign(loginUrl(true)); // an older browser
     }
   }
 
@@ -789,13 +786,13 @@
     ticking = setInterval(describe, 30_000, facts, text.textContent);
   }
 
-  const typedInto = new Set();
+  const typedInto = new WeakSet();
   document.addEventListener("input", ({ target }) => typedInto.add(target), true);
 
   /** What was typed, to be copied from here: the page under the dialog is out of reach. */
   function losses() {
-    const texts = [...typedInto]
-      .filter(({ type, isConnected }) => isConnected && type !== "password")
+    const texts = [...document.querySelectorAll("input, textarea, [contenteditable]")]
+      .filter((field) => typedInto.has(field) && field.type !== "password")
       .map(({ value, innerText }) => value ?? innerText)
       .filter((text) => /\S{3}/.test(text));
     if (!texts[0] || !config.textUnsaved || ending.reason === "user_switched") return [];
@@ -827,7 +824,7 @@
     }
     dialog.showModal();
     focused.focus({ preventScroll: true });
-    attempt(() => document.exitPointerLock());
+    document.exitPointerLock?.();
     isRaising = false;
   }
 
@@ -944,7 +941,7 @@
 
   function element(name, attributes = {}, text = "", namespace = html().namespaceURI) {
     const made = document.createElementNS(namespace, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    for (const key in attributes) made.setAttribute(key, attributes[key]);
     made.textContent = text; // never as markup
     return made;
   }
