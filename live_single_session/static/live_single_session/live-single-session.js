@@ -188,7 +188,7 @@
   }
 
   function post(message) {
-    channel?.postMessage({ session, ...message });
+    attempt(() => channel?.postMessage({ session, ...message }));
   }
 
   function stand() {
