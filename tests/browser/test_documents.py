@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import (
+from tests.helpers.visitor import (
     HURRY,
     PAGE,
     WRITE_DOWN_EVENTS,

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.visitor import PAGE, dialog, is_told
+from tests.helpers.visitor import PAGE, dialog, is_told
 from tests.servers.waiting import await_until
 
 LOGIN = "**/accounts/login/**"
