@@ -95,9 +95,8 @@ class EndNotice:
     def message(self) -> str:
         """Return what happened in a sentence or two, in the active language."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
-            return _(
-                "You signed in on another device (%(device)s), so you were signed out here."
-            ) % {"device": self.by.device}
+            told = _("You signed in on %(device)s, so you were signed out here.")
+            return told % {"device": self.by.device}
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -141,7 +140,7 @@ def title(reason: str | None) -> str:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
     titles: dict[str | None, str] = {
-        EndReason.SUPERSEDED: _("You are signed in somewhere else"),
+        EndReason.SUPERSEDED: _("You’ve been signed out here"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
         EndReason.DEACTIVATED: _("Your account is not active"),

@@ -51,7 +51,7 @@ TRIES = "Array.from(frames, ({ tries }) => tries ?? [])"
 PAUSES = "Array.from(frames, ({ pauses }) => pauses)"
 
 ALL_ARE_TOLD = """
-    Array.from(frames).every(({ document }) => document.querySelector("live-single-session"))
+    Array.from(frames).every(({ document }) => document.querySelector("#live-single-session"))
 """
 
 
