@@ -15,7 +15,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from live_single_session.django_internals import loaded_data
-from live_single_session.http import refusals
+from live_single_session.http import refusals, responses
 from live_single_session.http.follow_ups import follow_up_for
 from live_single_session.http.late_saves import suppress_late_saves
 from live_single_session.models import SESSION_ID_KEY, as_uuid
@@ -44,6 +44,7 @@ class SingleSessionMiddleware:
         keeper.response = ref(response)
         if follow_up := follow_up_for(request, response):
             response = follow_up(request, response)
+        responses.keep_message_of_prefetch(request)
         end_stream_with_session(request, response)
         return response
 
@@ -54,6 +55,7 @@ class SingleSessionMiddleware:
         keeper.response = ref(response)
         if follow_up := follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
+        responses.keep_message_of_prefetch(request)
         end_stream_with_session(request, response)
         return response
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
@@ -41,6 +42,13 @@ def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return wanted if is_safe else ""
+
+
+def with_query(url: str, extra: dict[str, str]) -> str:
+    """Return a URL with more in its query string."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(extra, safe="/")) if part)
+    return urlunsplit(parts._replace(query=query))
 
 
 def reverse_or_none(name: str, args: Collection[Any] = ()) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -18,7 +18,7 @@ from live_single_session.exceptions import LoginRefused
 from live_single_session.http import pending_login
 from live_single_session.http.pending_login import Pending
 from live_single_session.http.refusals import asked_body, described, question
-from live_single_session.http.responses import is_page
+from live_single_session.http.responses import send_to, wants_page
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.site_urls import login_url, safe_next
 
@@ -46,7 +46,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
-    if not is_page(request):
+    if not wants_page(request):
         return JsonResponse(asked_body(waiting, user))
     live = waiting.rivals(user)
     excess = waiting.giving_way(live)
@@ -87,10 +87,9 @@ def _carry_on(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse
         waiting.sign_in(request, user)
     except LoginRefused:
         return _chosen_before(request, waiting)
-    if is_page(request):
-        return HttpResponseRedirect(waiting.next)
     session_id = request.session[SESSION_ID_KEY]
-    return JsonResponse({"code": "signed_in", "session": session_id, "next": waiting.next})
+    body = {"code": "signed_in", "session": session_id, "next": waiting.next}
+    return _go_on(request, waiting.next, JsonResponse(body))
 
 
 def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:
@@ -103,11 +102,9 @@ def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:
 def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
     """Answer a browser that has nothing pending: a second click, or an old page."""
     _keep_cookie(request)
-    if not is_page(request):
-        return _expired(
-            login_url(), _("There is no sign-in to complete. Please sign in again.")
-        )
-    return HttpResponseRedirect(safe_next(request) or resolve_url(settings.LOGIN_REDIRECT_URL))
+    text = _("There is no sign-in to complete. Please sign in again.")
+    url = safe_next(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+    return _go_on(request, url, _expired(login_url(), text))
 
 
 def _keep_cookie(request: HttpRequest) -> None:
@@ -117,10 +114,14 @@ def _keep_cookie(request: HttpRequest) -> None:
 
 
 def _sign_in_again(request: HttpRequest, waiting: Pending, text: str) -> HttpResponse:
-    if not is_page(request):
-        return _expired(waiting.login_page, text)
-    messages.info(request, text, fail_silently=True)
-    return HttpResponseRedirect(waiting.back())
+    if wants_page(request):
+        messages.info(request, text, fail_silently=True)
+    return _go_on(request, waiting.back(), _expired(waiting.login_page, text))
+
+
+def _go_on(request: HttpRequest, url: str, answer: JsonResponse) -> HttpResponse:
+    """Send whoever looks at a page to another one; give others the answer."""
+    return send_to(request, url, answer) if wants_page(request) else answer
 
 
 def _expired(login_page: str, text: str) -> JsonResponse:

@@ -27,10 +27,10 @@ from django.utils.crypto import constant_time_compare
 from live_single_session import policy, registry
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http.login_page import REFUSED_AT, LoginPages, login_pages_of
-from live_single_session.http.responses import with_query
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from live_single_session.registry import limits
 from live_single_session.request_state import state_of
+from live_single_session.site_urls import with_query
 
 KEY = "_live_single_session_pending"
 SECONDS = 120

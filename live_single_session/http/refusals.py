@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
@@ -21,7 +21,7 @@ from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http import login_page, pending_login
-from live_single_session.http.responses import is_page
+from live_single_session.http.responses import is_htmx, is_page, send_to
 from live_single_session.models import UserSession
 from live_single_session.registry import engine, limits, logins
 from live_single_session.session_info import SessionInfo, ids_of
@@ -32,15 +32,16 @@ def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
     """Return the answer to a request whose login found no place."""
     _flush_again(request, refused.user)
     waiting = pending_login.of_session(request.session)
-    if not is_page(request):
+    if not (is_page(request) or is_htmx(request)):
         response: HttpResponse = _json(request, refused, waiting)
     elif waiting is not None:
-        response = HttpResponseRedirect(str(choose_url()))
+        response = send_to(request, str(choose_url()), _json(request, refused, waiting))
     elif login_page.would_come_back(request):
         response = _own_page(request, refused)
     else:
         messages.warning(request, detail(refused.live), fail_silently=True)
-        response = HttpResponseRedirect(login_page.back(request))
+        back = login_page.back(request)
+        response = send_to(request, back, _json(request, refused, None))
     add_never_cache_headers(response)
     return response
 
