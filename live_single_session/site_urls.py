@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, is_valid_path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from live_single_session.conf import conf
@@ -17,6 +17,14 @@ from live_single_session.conf import conf
 def login_url() -> str:
     """Return the address of the site's login page."""
     return _resolved(settings.LOGIN_URL) or str(settings.LOGIN_URL)
+
+
+def home_url() -> str:
+    """Return where users go on from a page of ours: ``LOGIN_REDIRECT_URL``, or the root."""
+    root, home = get_script_prefix(), _resolved(settings.LOGIN_REDIRECT_URL)
+    if home is None or not is_valid_path("/" + urlsplit(home).path.removeprefix(root)):
+        return root  # Django's default is a page that few sites have
+    return home
 
 
 def not_you_url() -> str | None:

@@ -40,7 +40,7 @@ from live_single_session.notices import HEADER
 from live_single_session.registry import db, maintenance
 from live_single_session.session_info import SessionInfo
 from live_single_session.session_status import status_of
-from live_single_session.site_urls import login_url, not_you_url, with_query
+from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
 
@@ -118,6 +118,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "entries": entries,
         "others": numbers["others"],
         "not_you_url": not_you_url(),
+        "home_url": home_url(),
     }
     return render(request, "live_single_session/sessions.html", context)
 

@@ -17,7 +17,7 @@ from live_single_session.django_internals import keep_session_cookie
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http import pending_login
 from live_single_session.http.pending_login import Pending
-from live_single_session.http.refusals import asked_body, described, question
+from live_single_session.http.refusals import account_and_site, asked_body, described, question
 from live_single_session.http.responses import send_to, wants_page
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.site_urls import login_url, safe_next
@@ -56,6 +56,7 @@ def _ask(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
         "some_give_way": bool(excess),
         "some_stay": len(excess) < len(live),
         "next": waiting.next,
+        **account_and_site(request, user),
     }
     return render(request, "live_single_session/choose.html", context)
 
