@@ -91,8 +91,14 @@ def detail(live: Sequence[UserSession]) -> str:
 def lost_device() -> str:
     """Return in words what to do about a device that its user can't get to."""
     if not_you_url() is None:
-        return _("You can’t get to it? Ask those who run this site to sign you out there.")  # noqa: RUF001
-    return _("You can’t get to it? Change your password: that signs you out there.")  # noqa: RUF001
+        return _(
+            "You can’t get to that device? "  # noqa: RUF001 - an apostrophe
+            "Ask those who run this site to sign you out there."
+        )
+    return _(
+        "You can’t get to that device? "  # noqa: RUF001 - an apostrophe
+        "Change your password: that signs you out there."
+    )
 
 
 def account_and_site(request: HttpRequest, user: Any) -> dict[str, str]:

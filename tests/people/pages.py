@@ -1,4 +1,4 @@
-"""Every page of the package, each in a state worth looking at, and the looks that it has to have.
+"""Every page of the package in a state worth looking at, and how it is looked at.
 
 `PICTURES=folder pytest tests/people/test_every_page.py` keeps a picture of each.
 """
@@ -90,6 +90,7 @@ class Maker:
     async def signed_out_recently(self) -> Page:
         page = await self.sessions()
         await page.locator("summary").click()
+        await page.locator("summary").scroll_into_view_if_needed()
         return page
 
     async def end_one(self) -> Page:
@@ -116,10 +117,11 @@ class Maker:
         if not await self._is_full("refuse", 1):
             await self.sign_in("refuse", user_agent=SAFARI)
         page = await (await self._new(**self._options)).new_page()
+        address = f"{self._sites['refuse'].url}/api/login/"
         posted = {"username": "alice", "password": PASSWORD}
         name = json.dumps(posted)[:-1] + ', "more": "'
         await page.set_content(
-            f"<form method=post enctype=text/plain action={self._sites['refuse'].url}/api/login/>"
+            f"<form method=post enctype=text/plain action={address}>"
             f"<input type=hidden name='{name}' value='\"}}'><button>Sign in</button></form>"
         )
         await page.locator("button").click()

@@ -1,4 +1,4 @@
-"""Every page in every look: axe finds nothing, nothing is cut off, and the way on is in view."""
+"""Every page in every look: axe finds nothing, nothing is cut off, a button is in view."""
 
 from collections.abc import Iterator
 
