@@ -90,9 +90,8 @@ class EndNotice:
     def message(self) -> str:
         """Return what happened in a sentence or two, in the language that is active."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
-            return _(
-                "You signed in on another device (%(device)s), so you were signed out here."
-            ) % {"device": self.by.device}
+            told = _("You signed in on %(device)s, so you were signed out here.")
+            return told % {"device": self.by.device}
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -131,7 +130,7 @@ def title(reason: str) -> str:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
     titles: dict[str, str] = {
-        EndReason.SUPERSEDED: _("You are signed in somewhere else"),
+        EndReason.SUPERSEDED: _("You’ve been signed out here"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
         EndReason.DEACTIVATED: _("Your account is not active"),

@@ -43,6 +43,7 @@ from live_single_session.session_status import status_of
 from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
+MOST_FRESHNESS = 32  # characters
 
 View = Callable[..., HttpResponse]
 
@@ -64,8 +65,16 @@ def status(request: HttpRequest) -> JsonResponse:
         body = {**frame, **found.notice.body()}
         return JsonResponse(body, status=401, headers={HEADER: found.notice.reason})
     if found.session_id is not None:
-        return JsonResponse({"live": True, "session": str(found.session_id)})
+        return JsonResponse(
+            {"live": True, "session": str(found.session_id), **_freshness(request)}
+        )
     return JsonResponse({"code": "not_signed_in"}, status=401)
+
+
+def _freshness(request: HttpRequest) -> dict[str, str]:
+    """Return what only this answer can say, and none that a cache has kept."""
+    fresh = request.GET.get("fresh", "")
+    return {"fresh": fresh} if fresh.isalnum() and len(fresh) <= MOST_FRESHNESS else {}
 
 
 # A user's own sessions

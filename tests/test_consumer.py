@@ -83,9 +83,8 @@ async def test_inv4_every_tab_is_told_at_once_by_whom_and_why(hers, alice):
         "reason": "superseded",
         "by": {"device": "Firefox on Linux", "ip": None},
         "signed_in": False,
-        "title": "You are signed in somewhere else",
-        "message": "You signed in on another device (Firefox on Linux), "
-        "so you were signed out here.",
+        "title": "You’ve been signed out here",
+        "message": "You signed in on Firefox on Linux, so you were signed out here.",
         "login_url": "/accounts/login/",
     }
 
@@ -316,8 +315,8 @@ async def test_nobody_is_watched_when_everybody_has_left(hers):
 @pytest.mark.parametrize(
     ("language", "title"),
     [
-        ("de-CH,de;q=0.9", "Sie sind anderswo angemeldet"),
-        ("tlh, en;q=0.5", "You are signed in somewhere else"),
+        ("de-CH,de;q=0.9", "Sie wurden hier abgemeldet"),
+        ("tlh, en;q=0.5", "You’ve been signed out here"),
     ],
 )
 async def test_the_language_is_that_of_the_browser(hers, language, title):

@@ -42,9 +42,8 @@ def test_a_superseded_session_is_told_all_that_the_contract_names():
         "at": "2026-11-23T15:04:05.678901Z",
         "by": {"device": "Firefox on Linux", "ip": None},
         "signed_in": False,
-        "title": "You are signed in somewhere else",
-        "message": "You signed in on another device (Firefox on Linux), "
-        "so you were signed out here.",
+        "title": "You’ve been signed out here",
+        "message": "You signed in on Firefox on Linux, so you were signed out here.",
         "login_url": "/accounts/login/",
     }
 

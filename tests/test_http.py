@@ -38,7 +38,7 @@ urlpatterns = [
 ]
 
 VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
-TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
+TOLD = "You signed in on Firefox on Linux, so you were signed out here."
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_inv4_an_expired_session_is_told_so(alice):
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("de-CH, en;q=0.5", "angemeldet"), ("tlh", "You signed in on another device")],
+    [("de-CH, en;q=0.5", "angemeldet"), ("tlh", "You signed in on Firefox on Linux")],
 )
 def test_the_texts_are_in_the_language_of_the_request(left, language, text):
     answer = left.get("/api/private/", headers={**API, "Accept-Language": language})

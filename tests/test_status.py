@@ -74,8 +74,7 @@ def test_inv4_a_dead_cookie_is_told_why(tab, alice):
             "code": "session_ended",
             "reason": "superseded",
             "session": session,
-            "detail": "You signed in on another device (Firefox on Linux), "
-            "so you were signed out here.",
+            "detail": "You signed in on Firefox on Linux, so you were signed out here.",
             "login_url": "/accounts/login/",
             "signed_in": False,
             "by": {"device": "Firefox on Linux", "ip": None},

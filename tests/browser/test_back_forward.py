@@ -20,7 +20,7 @@ WATCH_THE_SCREEN = """
     const look = () => {
       const heading = document.querySelector("h1");
       const { visibility } = getComputedStyle(heading);
-      seen.push(document.querySelector("live-single-session") ? "dialog" : visibility);
+      seen.push(document.querySelector("#live-single-session") ? "dialog" : visibility);
       if (window.looking) requestAnimationFrame(look);
     };
     addEventListener("pageshow", ({ persisted }) => {

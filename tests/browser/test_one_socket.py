@@ -219,4 +219,4 @@ async def test_a_tag_in_a_body_that_is_replaced_counts_once(visitor, sign_in_els
 async def _is_told_once(tab, sign_in_elsewhere) -> None:
     await sign_in_elsewhere()
     await is_told(tab)
-    assert await tab.locator("live-single-session").count() == 1
+    assert await tab.locator("#live-single-session").count() == 1

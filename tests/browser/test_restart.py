@@ -45,7 +45,7 @@ OPEN_FRAMES = """count => {
 TRIES = "Array.from(frames, ({ tries }) => tries ?? [])"
 
 ALL_ARE_TOLD = """
-    Array.from(frames).every(({ document }) => document.querySelector("live-single-session"))
+    Array.from(frames).every(({ document }) => document.querySelector("#live-single-session"))
 """
 
 
