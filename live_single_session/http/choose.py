@@ -1,6 +1,7 @@
 """The page on which a user chooses: sign out elsewhere and carry on, or cancel."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from live_single_session.http import pending_login
 from live_single_session.http.pending_login import Pending
 from live_single_session.http.refusals import account_and_site, asked_body, described, question
 from live_single_session.http.responses import send_to, wants_page
-from live_single_session.models import SESSION_ID_KEY
+from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid
 from live_single_session.site_urls import login_url, safe_next
 
 CONTINUE = "continue"
@@ -54,17 +55,32 @@ def _ask(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
         "question": question(live, excess),
         "places": described(live, excess),
         "some_give_way": bool(excess),
-        "some_stay": len(excess) < len(live),
+        "pick": _kind_of_pick(live, excess),
+        "which": _which(excess),
         "next": waiting.next,
         **account_and_site(request, user),
     }
     return render(request, "live_single_session/choose.html", context)
 
 
+def _kind_of_pick(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
+    """Return the type of the fields by which sessions are picked; "": all have to go."""
+    if not excess or len(excess) == len(live):
+        return ""
+    return "radio" if len(excess) == 1 else "checkbox"
+
+
+def _which(excess: Sequence[UserSession]) -> str:
+    if len(excess) == 1:
+        return _("Which device do you want to sign out?")
+    text = _("Which devices do you want to sign out? Choose at least %(number)s.")
+    return text % {"number": len(excess)}
+
+
 def _act(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
-    choice = _choice(request)
+    choice, end = _answer(request)
     if choice == CONTINUE:
-        return _carry_on(request, waiting, user)
+        return _carry_on(request, waiting, user, end)
     if choice == CANCEL:
         pending_login.drop(request.session)
         text = _("You were not signed in here. Nothing has changed on your other devices.")
@@ -72,25 +88,40 @@ def _act(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
     return HttpResponse(status=400)
 
 
-def _choice(request: HttpRequest) -> Any:
+def _answer(request: HttpRequest) -> tuple[Any, Any]:
+    """Return what the user chooses, and the ids of the sessions to end, if they are picked."""
     if request.content_type != "application/json":
-        return request.POST.get("choice")
+        return request.POST.get("choice"), request.POST.getlist("end") or None
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
-        return None
-    return body.get("choice") if isinstance(body, dict) else None
+        return None, None
+    return (body.get("choice"), body.get("end")) if isinstance(body, dict) else (None, None)
 
 
-def _carry_on(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
+def _carry_on(request: HttpRequest, waiting: Pending, user: Any, end: Any) -> HttpResponse:
+    chosen = None
+    if end is not None:
+        live = waiting.rivals(user)
+        excess = waiting.giving_way(live)
+        picked = {as_uuid(value) for value in end} if isinstance(end, list) else set()
+        chosen = frozenset(row.pk for row in live if row.pk in picked)
+        if len(chosen) < len(excess):
+            return _ask_again(request, excess)
     pending_login.drop(request.session)
     try:
-        waiting.sign_in(request, user)
+        waiting.sign_in(request, user, chosen)
     except LoginRefused:
         return _chosen_before(request, waiting)
     session_id = request.session[SESSION_ID_KEY]
     body = {"code": "signed_in", "session": session_id, "next": waiting.next}
     return _go_on(request, waiting.next, JsonResponse(body))
+
+
+def _ask_again(request: HttpRequest, excess: Sequence[UserSession]) -> HttpResponse:
+    """Answer a choice that picks too few of the sessions, or none that there are."""
+    messages.warning(request, _which(excess), fail_silently=True)
+    return _go_on(request, request.path, JsonResponse({"detail": _which(excess)}, status=400))
 
 
 def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:

@@ -9,6 +9,7 @@ have got. So no copy of it is good for a second login, not even of a signed cook
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import (
@@ -104,14 +105,23 @@ class Pending:
         """Return those that the login would end."""
         return policy.over_limit(rivals, self.limit, by_use=limits.by_use())
 
-    def sign_in(self, request: HttpRequest, user: Any) -> None:
+    def sign_in(
+        self, request: HttpRequest, user: Any, chosen: frozenset[UUID] | None = None
+    ) -> None:
         """Sign the user in, and end what has to give way.
+
+        Args:
+            request: the request that brings the choice.
+            user: who signs in.
+            chosen: the sessions that the user has picked to end; None: those that
+                would give way first.
 
         Raises:
             LoginRefused: the choice was made already, or there was another login since.
         """
         request.session.update(self.data)
-        state_of(request).take_over = self.serial
+        state = state_of(request)
+        state.take_over, state.chosen = self.serial, chosen
         login(request, user, backend=self.backend)
 
 

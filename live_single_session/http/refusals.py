@@ -92,13 +92,9 @@ def lost_device() -> str:
     """Return in words what to do about a device that its user can't get to."""
     if not_you_url() is None:
         return _(
-            "You can’t get to that device? "  # noqa: RUF001 - an apostrophe
-            "Ask those who run this site to sign you out there."
+            "You can’t get to that device? Ask those who run this site to sign you out there."
         )
-    return _(
-        "You can’t get to that device? "  # noqa: RUF001 - an apostrophe
-        "Change your password: that signs you out there."
-    )
+    return _("You can’t get to that device? Change your password: that signs you out there.")
 
 
 def account_and_site(request: HttpRequest, user: Any) -> dict[str, str]:
@@ -155,6 +151,7 @@ def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
         "sessions": [info.as_choice() for info in described(live, excess)],
         "choose_url": choose_url(),
         "choices": ["continue", "cancel"],
+        "end": [str(row.pk) for row in excess],
         "expires_in": waiting.seconds_left,
     }
 

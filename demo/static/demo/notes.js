@@ -1,13 +1,10 @@
-// What was written and not saved is kept in this tab, and given back after the next sign-in.
+// Say what is saved. What was typed and not saved is given back after the next sign-in.
 const text = document.getElementById("text");
-const key = `draft of ${document.body.dataset.user}`;
-const draft = sessionStorage.getItem(key);
+const state = document.getElementById("state");
 
-if (draft !== null) {
-  text.value = draft;
-  document.getElementById("state").textContent = "Your text is back. It isn’t saved yet.";
+if (text.value !== text.defaultValue) {
+  state.textContent = "Your text is back. It isn’t saved yet.";
 }
-document.addEventListener("live-single-session:ended", () => {
-  if (text.value !== text.defaultValue) sessionStorage.setItem(key, text.value);
+text.addEventListener("input", () => {
+  state.textContent = "Not saved yet.";
 });
-text.form.addEventListener("submit", () => sessionStorage.removeItem(key));
