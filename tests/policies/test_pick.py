@@ -66,7 +66,7 @@ def test_the_oldest_is_marked_beforehand(asked, laptop):
 
 
 def test_exactly_the_picked_one_ends(asked, laptop, phone, tablet):
-    newcomer, picked = asked(), None
+    newcomer = asked()
     picked = id_of(phone)
 
     assert pick(newcomer, picked)["Location"] == "/private/"
@@ -129,7 +129,7 @@ def test_nobody_elses_session_is_picked(asked, bob, laptop):
 
 
 def test_a_picked_one_that_signed_out_meanwhile_is_place_enough(asked, laptop, phone, tablet):
-    newcomer, picked = asked(), None
+    newcomer = asked()
     picked = id_of(phone)
     phone.post("/api/logout/")
     pick(newcomer, picked)
@@ -147,9 +147,7 @@ def test_inv1_a_choice_counts_once(asked, laptop, phone, tablet):
     assert who(laptop, tablet, newcomer, copy) == ["alice", "alice", "alice", None]
 
 
-def test_inv1_a_login_meanwhile_was_not_part_of_the_choice(
-    policy, asked, laptop, phone, tablet
-):
+def test_inv1_a_login_meanwhile_was_no_part_of_it(asked, laptop, phone, tablet):
     newcomer, other = asked(), Browser()
     picked = id_of(phone)
     tablet.post("/api/logout/")
@@ -159,7 +157,7 @@ def test_inv1_a_login_meanwhile_was_not_part_of_the_choice(
     assert who(laptop, phone, other, newcomer) == ["alice", "alice", "alice", None]
 
 
-async def test_three_of_five_are_listed_and_the_second_is_told(
+async def test_of_three_the_second_is_picked_and_told(
     start_daphne, site_database, new_browser_context
 ):
     """In real browsers: exactly that one."""
