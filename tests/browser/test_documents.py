@@ -168,7 +168,7 @@ async def test_inv4_finds_its_tag_however_it_is_loaded(visitor, sign_in_elsewher
 async def test_says_loudly_that_its_tag_is_missing(visitor):
     page = await visitor.context.new_page()
     errors = []
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     await page.goto(f"{visitor.front.url}/whoami/")
 
     await page.add_script_tag(url="/static/live_single_session/live-single-session.js")

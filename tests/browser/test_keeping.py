@@ -22,7 +22,8 @@ def keeping(visitor):
     def change(answer: str) -> str:
         user = re.search(r'id="user">(\w+)<', answer)
         owner = user[1] if user else ""
-        script = f'<script defer src="{KEEPER}" data-keep-drafts="{owner}" data-keep-fragment></script>'
+        options = f'data-keep-drafts="{owner}" data-keep-fragment'
+        script = f'<script defer src="{KEEPER}" {options}></script>'
         answer = answer.replace("</head>", f"{script}</head>")
         return answer.replace(
             '<textarea id="draft"', f'{FIELDS}<textarea id="draft" name="draft"'

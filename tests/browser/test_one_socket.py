@@ -150,7 +150,7 @@ async def test_a_page_that_does_not_know_its_session_shares_the_socket(
     visitor.front.edit("/private/", f'data-session="{session}"', 'data-session=""')
     unknowing = [await visitor.context.new_page() for _ in range(2)]
     for page in unknowing:
-        async with page.expect_response("**/session/status/"):
+        async with page.expect_response("**/session/status/**"):
             await page.goto(visitor.front.url + PAGE)
 
     await sign_in_elsewhere()
@@ -170,7 +170,7 @@ async def test_a_visitor_who_is_not_signed_in_opens_no_socket(visitor, new_visit
     )
     page = await anonymous.context.new_page()
 
-    async with page.expect_response("**/session/status/") as asked:
+    async with page.expect_response("**/session/status/**") as asked:
         await page.goto(f"{visitor.front.url}/accounts/login/")
 
     assert (await (await asked.value).json()) == {"code": "not_signed_in"}

@@ -1,4 +1,4 @@
-"""What the documentation says about htmx, Turbo and single-page apps works as it stands there."""
+"""What the documentation says about htmx, Turbo and single-page apps works as it is there."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -100,7 +100,7 @@ LIBRARIES = {
 async def test_inv4_inv9_pages_that_swap_their_body(
     serve, front_of, new_browser_context, library
 ):
-    """Signed in and out without a new document; the end is told, and no end that this tab made."""
+    """No new document is loaded; the end is told, and no end that this tab made."""
     page_of_docs, mark, script, package, path = LIBRARIES[library]
     daphne = serve(
         templates={"base.html": block(page_of_docs, "django", mark)},

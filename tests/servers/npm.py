@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.servers.packages import find
 
 FOLDER = Path(tempfile.gettempdir()) / "live-single-session-npm"
+QUIETLY = ["--no-audit", "--no-fund", "--ignore-scripts"]
 
 
 def npm(name: str, spec: str) -> Path:
@@ -21,8 +22,7 @@ def npm(name: str, spec: str) -> Path:
             manifest.write_text(json.dumps({"name": "pages", "private": True}))
         if name not in json.loads(manifest.read_text()).get("dependencies", {}):
             subprocess.run(
-                [find("npm"), "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-                + [f"{name}@npm:{spec}"],
+                [find("npm"), "install", *QUIETLY, f"{name}@npm:{spec}"],
                 cwd=FOLDER,
                 check=True,
                 capture_output=True,

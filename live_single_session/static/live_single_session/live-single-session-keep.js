@@ -15,7 +15,7 @@
 
   let owner = ""; // an opaque name of the user
   let keepsFragment = false;
-  const touched = new Set(); // the fields that somebody has typed into
+  let touched = new WeakSet(); // the fields that somebody has typed into
 
   const here = () => location.pathname + location.search;
   const namesakes = (name) => [...document.getElementsByName(name)];
@@ -46,7 +46,7 @@
   function follow({ keepDrafts, keepFragment }) {
     owner = keepDrafts;
     keepsFragment = keepFragment !== undefined;
-    touched.clear();
+    touched = new WeakSet();
     giveBack();
   }
 
@@ -70,16 +70,15 @@
 
   function keep(event) {
     if (keepsFragment && location.hash) write(FRAGMENT, { hash: location.hash });
-    const fields = [...touched].filter(isKept).map((field) => {
+    const fields = [...document.querySelectorAll("[name]")].filter(isKept).map((field) => {
       const { name, value, checked } = field;
       return { name, index: namesakes(name).indexOf(field), value, checked };
     });
     if (owner && fields.length) event.detail.kept = write(DRAFTS, { owner, fields });
   }
 
-  function isKept({ isConnected, name, type, autocomplete, value }) {
-    const isPlain = !UNKEPT.test(type) && !SECRET.test(autocomplete);
-    return isConnected && name && value !== undefined && isPlain;
+  function isKept(field) {
+    return touched.has(field) && !UNKEPT.test(field.type) && !SECRET.test(field.autocomplete);
   }
 
   const tag = document.currentScript ?? document.querySelector("script[data-keep-drafts]");

@@ -553,7 +553,7 @@
         letGo();
         check();
       } else if (ending.signed_in) replace();
-      else if (config.onEnded === "redirect") go(loginUrl({ ended: ending.reason }));
+      else if (config.onEnded === "redirect") go(loginUrl(true));
       else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
     });
   }
@@ -611,7 +611,7 @@
     show();
   }
 
-  function loginUrl(query = {}) {
+  function loginUrl(says) {
     const url = trustedUrl(ending.login_url) || parseUrl(config.loginUrl);
     const here = location.pathname + location.search; // a fragment is no server's business
     if (!url) return here; // the server knows where to send us
@@ -619,9 +619,7 @@
     if (isForeign || url.pathname !== location.pathname) {
       url.searchParams.set("next", isForeign ? location.origin + here : here);
     }
-    for (const [key, value] of Object.entries(query)) {
-      if (value) url.searchParams.set(key, value);
-    }
+    if (says) url.searchParams.set("ended", ending.reason || "unknown");
     return url.href;
   }
 
@@ -646,13 +644,12 @@
   const STYLE = `
     :host { all: initial !important }
     dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --line: GrayText;
-      --hue: #1d4ed8; --on: #fff;
+      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --hue: #1d4ed8; --on: #fff;
     }
     @supports (color: light-dark(red, red)) {
       dialog {
         --bg: light-dark(#fff, #1b1f27); --fg: light-dark(#141821, #f1f3f7);
-        --dim: light-dark(#5a6272, #a6aebd); --line: light-dark(#e3e6ec, #343a46);
+        --dim: light-dark(#5a6272, #a6aebd);
         --hue: light-dark(#1d4ed8, #8fb4ff); --on: light-dark(#fff, #0c1a3a);
       }
     }
@@ -663,7 +660,7 @@
       box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none; max-height: calc(100% - 2em);
       margin: auto; padding: clamp(1.25em, 6vw, 2em);
       overflow: auto; overscroll-behavior: contain;
-      border: 1px solid var(--live-single-session-border, var(--line));
+      border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
       border-radius: var(--r);
       background: var(--live-single-session-background, var(--bg));
       color: var(--live-single-session-text, var(--fg));
@@ -682,7 +679,7 @@
     h2 { margin-bottom: .4em; font-size: 1.3em; line-height: 1.25 }
     small, details { display: block; margin-top: .6em; font-size: .875em; color: var(--d) }
     details { margin-top: 1.2em }
-    summary { cursor: pointer }
+    small:empty { display: none }
     textarea {
       box-sizing: border-box; width: 100%; height: 7em; margin-top: .5em; padding: .5em;
       border: 1px solid var(--d); border-radius: .4em; font: inherit;
@@ -704,10 +701,10 @@
       p { line-height: 1.35 }
       a { padding: .6em 1em }
       a:first-of-type { margin-top: .8em }
-      svg { float: inline-start; width: 1.5em; height: 1.5em; padding: .3em; margin: 0 .5em 0 0 }
+      svg { display: none }
     }
     @media (prefers-contrast: more) {
-      dialog { border: 2px solid; --dim: var(--fg); --line: var(--fg) }
+      dialog { border: 2px solid; --dim: var(--fg) }
       dialog::backdrop { background: #000 }
       a { border-color: currentColor }
     }
@@ -722,7 +719,8 @@
 
   let dialog = null;
   let host = null;
-  let title = ""; // of the page, while the dialog has another
+  let title = ""; // of the page
+  let signedOut = ""; // what stands there while the dialog is open
   let shownAt = 0;
   let ticking = 0;
 
@@ -734,7 +732,7 @@
       buildDialog();
     } catch {
       closeDialog();
-      location.assign(loginUrl({ ended: ending.reason })); // an older browser
+      location.assign(loginUrl(true)); // an older browser
     }
   }
 
@@ -743,7 +741,7 @@
     dialog = null;
     clearInterval(ticking);
     host?.remove();
-    if (title) document.title = title;
+    if (document.title === signedOut) document.title = title;
   }
 
   function buildDialog() {
@@ -784,17 +782,17 @@
     raise();
     dialog.scrollTop = 0;
     title = document.title;
-    document.title = `${heading} · ${title}`; // seen where the tab is in the background
+    signedOut = document.title = `${heading} · ${title}`; // seen on a tab in the background
     ticking = setInterval(describe, 30_000, facts, text.textContent);
   }
 
-  const typedInto = new Set();
+  const typedInto = new WeakSet();
   document.addEventListener("input", ({ target }) => typedInto.add(target), true);
 
   /** What was typed, to be copied from here: the page under the dialog is out of reach. */
   function losses() {
-    const texts = [...typedInto]
-      .filter(({ type, isConnected }) => isConnected && type !== "password")
+    const texts = [...document.querySelectorAll("input, textarea, [contenteditable]")]
+      .filter((field) => typedInto.has(field) && field.type !== "password")
       .map(({ value, innerText }) => value ?? innerText)
       .filter((text) => /\S{3}/.test(text));
     if (!texts[0] || !config.textUnsaved || ending.reason === "user_switched") return [];
@@ -826,7 +824,7 @@
     }
     dialog.showModal();
     focused.focus({ preventScroll: true });
-    attempt(() => document.exitPointerLock());
+    document.exitPointerLock?.();
     isRaising = false;
   }
 
@@ -943,7 +941,7 @@
 
   function element(name, attributes = {}, text = "", namespace = html().namespaceURI) {
     const made = document.createElementNS(namespace, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    for (const key in attributes) made.setAttribute(key, attributes[key]);
     made.textContent = text; // never as markup
     return made;
   }
