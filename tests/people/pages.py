@@ -16,10 +16,10 @@ from tests.site.people import PASSWORD
 
 # How wide and high the window is, and what its user prefers.
 LOOKS: dict[str, tuple[tuple[int, int], dict]] = {
-    "light": ((1000, 700), {"color_scheme": "light"}),
-    "dark": ((1000, 700), {"color_scheme": "dark"}),
-    "forced": ((1000, 700), {"forced_colors": "active"}),
-    "contrast": ((1000, 700), {"contrast": "more"}),
+    "light": ((800, 560), {"color_scheme": "light"}),
+    "dark": ((800, 560), {"color_scheme": "dark"}),
+    "forced": ((800, 560), {"forced_colors": "active"}),
+    "contrast": ((800, 560), {"contrast": "more"}),
     "phone": ((360, 640), {}),
     "sideways": ((640, 360), {}),
     "small": ((320, 256), {}),  # 1280 by 1024 at 400 %
@@ -90,7 +90,6 @@ class Maker:
     async def signed_out_recently(self) -> Page:
         page = await self.sessions()
         await page.locator("summary").click()
-        await page.locator("summary").scroll_into_view_if_needed()
         return page
 
     async def end_one(self) -> Page:
@@ -173,6 +172,7 @@ async def put_on(page: Page, look: str) -> None:
     (width, height), preferences = LOOKS[look]
     await page.set_viewport_size({"width": width, "height": height})
     await page.emulate_media(**(NO_PREFERENCE | preferences))
+    await page.evaluate("document.querySelector('details[open]')?.scrollIntoView()")
 
 
 async def keep_picture(page: Page, name: str) -> None:
