@@ -188,7 +188,7 @@
   }
 
   function post(message) {
-    channel?.postMessage({ session, ...message });
+    attempt(() => channel?.postMessage({ session, ...message }));
   }
 
   function stand() {
@@ -525,6 +525,8 @@
     }
     if (state === NOBODY && (frame.session === told || isOld(frame))) return;
     if (isDeaf()) return;
+    // Of another session than the one that our own socket watches.
+    if (isReady && session && frame.session && frame.session !== session) return;
     session ||= frame.session || "";
     told = session;
     ending = frame;
@@ -657,8 +659,8 @@
       --a: var(--live-single-session-accent, var(--hue));
       --d: var(--live-single-session-muted, var(--dim));
       --r: var(--live-single-session-radius, 1em);
-      box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none; max-height: calc(100% - 2em);
-      margin: auto; padding: clamp(1.25em, 6vw, 2em);
+      box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none;
+      max-height: calc(100% - 2em); margin: auto; padding: clamp(1.25em, 6vw, 2em);
       overflow: auto; overscroll-behavior: contain;
       border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
       border-radius: var(--r);
@@ -746,10 +748,6 @@
 
   function buildDialog() {
     const heading = ending.title || config.textTitle || "";
-    const text = element("p", { id: "text" }, ending.message || config.textMessage || "");
-    const facts = element("small", { id: "facts" });
-    describe(facts, text.textContent);
-
     dialog = element("dialog", {
       class: "new",
       role: "alertdialog",
@@ -759,31 +757,43 @@
       dir: getComputedStyle(document.body).direction,
     });
     dialog.style.colorScheme = pageScheme();
-    dialog.append(padlock(), element("h2", { id: "title" }, heading), text, facts);
-    if (ending.kept) dialog.append(element("small", {}, config.textKept));
-    dialog.append(linkTo(loginUrl(), config.textSignIn || "Sign in again"));
-    if (ending.by && config.textAgain) dialog.append(element("small", {}, config.textAgain));
-    const notYou = trustedUrl(ending.not_you_url);
-    if (notYou) dialog.append(linkTo(notYou, config.textNotYou));
-    if (!ending.kept) dialog.append(...losses());
+    dialog.append(padlock(), element("h2", { id: "title" }, heading), ...news(), ...choices());
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => dialog?.open || raise());
+    mount();
+    shownAt = performance.now();
+    title = document.title;
+    signedOut = document.title = `${heading} · ${title}`; // seen on a tab in the background
+  }
 
-    // Beside the body: libraries that swap, blank or hide the body leave this alone.
+  /** Beside the body: libraries that swap, blank or hide the body leave this alone. */
+  function mount() {
     host = element("div", { id: NAME });
     const root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
     root.append(dialog);
-    shownAt = performance.now();
     raise();
     dialog.scrollTop = 0;
-    title = document.title;
-    signedOut = document.title = `${heading} · ${title}`; // seen on a tab in the background
+  }
+
+  function news() {
+    const text = element("p", { id: "text" }, ending.message || config.textMessage || "");
+    const facts = element("small", { id: "facts" });
+    describe(facts, text.textContent);
     ticking = setInterval(describe, 30_000, facts, text.textContent);
+    return [text, facts, ...(ending.kept ? [element("small", {}, config.textKept)] : [])];
+  }
+
+  function choices() {
+    const shown = [linkTo(loginUrl(), config.textSignIn || "Sign in again")];
+    if (ending.by && config.textAgain) shown.push(element("small", {}, config.textAgain));
+    const notYou = trustedUrl(ending.not_you_url);
+    if (notYou) shown.push(linkTo(notYou, config.textNotYou));
+    return ending.kept ? shown : shown.concat(losses());
   }
 
   const typedInto = new WeakSet();
@@ -792,7 +802,7 @@
   /** What was typed, to be copied from here: the page under the dialog is out of reach. */
   function losses() {
     const texts = [...document.querySelectorAll("input, textarea, [contenteditable]")]
-      .filter((field) => typedInto.has(field) && field.type !== "password")
+      .filter((field) => typedInto.has(field) && !/^(password|file)$/.test(field.type))
       .map(({ value, innerText }) => value ?? innerText)
       .filter((text) => /\S{3}/.test(text));
     if (!texts[0] || !config.textUnsaved || ending.reason === "user_switched") return [];
