@@ -1,4 +1,4 @@
-"""Real htmx, 2 and 4: whoever clicks in a page of an ended session is told on the login page."""
+"""Real htmx, 2 and 4: whoever clicks on a page of an ended session is then told why."""
 
 import json
 
