@@ -54,12 +54,12 @@ async def is_fit_to_be_seen(page, name):
     assert await page.evaluate(OVERFLOW) <= 0, name
 
 
-@pytest.mark.parametrize("name", ["ask", "ask_which", "refused"])
+@pytest.mark.parametrize("name", ["ask", "ask_which", "refused", "end_one", "end_others"])
 async def test_the_first_screen_has_the_title_and_a_button(sites, new_browser_context, name):
     """At 400 % there is room for little else."""
     page = await getattr(Maker(sites, new_browser_context), name)()
 
     for look in ("sideways", "small", "zoomed"):
         await put_on(page, look)
-        for element in (page.locator("h1"), page.locator(".button.primary")):
+        for element in (page.locator("h1"), page.locator(".card .button").first):
             await expect(element).to_be_in_viewport(ratio=1)
