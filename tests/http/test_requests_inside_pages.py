@@ -34,7 +34,7 @@ urlpatterns = [
 ]
 
 LOGIN = "/accounts/login/"
-TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
+TOLD = "You signed in on Firefox on Linux, so you were signed out here."
 HTMX = {"Sec-Fetch-Mode": "cors", "Accept": "*/*", "HX-Request": "true"}
 TURBO = {"Sec-Fetch-Mode": "cors", "Accept": "text/html, application/xhtml+xml"}
 PREFETCH = {**PAGE, "Sec-Purpose": "prefetch"}
