@@ -51,6 +51,7 @@ class SingleSessionMiddleware:
         if follow_up := follow_up_for(request, response):
             response = follow_up(request, response)
         keep_cookie_in_step(request, response)
+        responses.keep_message_of_prefetch(request)
         end_stream_with_session(request, response)
         return response
 
@@ -60,6 +61,7 @@ class SingleSessionMiddleware:
         if follow_up := follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
         keep_cookie_in_step(request, response)
+        responses.keep_message_of_prefetch(request)
         end_stream_with_session(request, response)
         return response
 

@@ -31,6 +31,7 @@ class RequestState:
         bearer: its session and user, where a token signs it in.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
+        chosen: the sessions that the user has picked to end then, if it was to pick.
         layer_was_silent: whether it has waited in vain for the channel layer, which is not
             waited for again.
     """
@@ -38,6 +39,7 @@ class RequestState:
     refused: LoginRefused | None = None
     bearer: Bearer | None = None
     take_over: int | None = None
+    chosen: frozenset[UUID] | None = None
     layer_was_silent: bool = False
 
 

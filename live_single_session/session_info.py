@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,11 @@ class SessionInfo:
         return self.row.ip if self.tells_ip else None
 
     @property
+    def shown_ip(self) -> str | None:
+        """The address, where it says something: not that of a proxy on the same machine."""
+        return None if self.ip is None or ip_address(self.ip).is_loopback else self.ip
+
+    @property
     def started_at(self) -> datetime:
         return self.row.started_at
 
@@ -82,6 +88,11 @@ class SessionInfo:
     @property
     def ended_at(self) -> datetime | None:
         return self.row.ended_at
+
+    @property
+    def ended(self) -> str:
+        """When it ended, in words; empty while it is live."""
+        return "" if self.ended_at is None else ago(self.ended_at)
 
     @property
     def end_reason_text(self) -> str:

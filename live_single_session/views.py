@@ -28,7 +28,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
 from live_single_session.django_internals import keep_session_cookie
-from live_single_session.http.responses import is_page, with_query
+from live_single_session.http.responses import wants_page
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -40,7 +40,7 @@ from live_single_session.notices import HEADER
 from live_single_session.registry import db, maintenance
 from live_single_session.session_info import SessionInfo
 from live_single_session.session_status import status_of
-from live_single_session.site_urls import login_url, not_you_url
+from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
 MOST_FRESHNESS = 32  # characters
@@ -90,13 +90,13 @@ def _own(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            if _wants_page(request):
+            if wants_page(request):
                 return redirect_to_login(request.get_full_path(), login_url())
             return JsonResponse({"code": "not_signed_in"}, status=401)
         try:
             return view(request, **kwargs)
         except UserSession.DoesNotExist as error:
-            if _wants_page(request):
+            if wants_page(request):
                 raise Http404 from error
             return JsonResponse({"code": "not_found"}, status=404)
 
@@ -120,13 +120,15 @@ def sessions(request: HttpRequest) -> HttpResponse:
         SessionInfo(row, current=row.pk == current)
         for row in _without_expired(list(page), rows)
     ]
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse(_page_as_json(page, entries))
     context = {
         "page_obj": page,
         "entries": entries,
         "others": numbers["others"],
         "not_you_url": not_you_url(),
+        "home_url": home_url(),
+        "site": request.get_host(),
     }
     return render(request, "live_single_session/sessions.html", context)
 
@@ -146,7 +148,7 @@ def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
         ended = 1
     else:
         ended = int(registry.end(entry.row, EndReason.REVOKED))
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse({"ended": ended})
     if entry.current:
         return redirect(settings.LOGOUT_REDIRECT_URL or login_url())
@@ -165,7 +167,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
         others = _rows_of(request).live().filter(~Q(pk=current)).count()
         return render(request, "live_single_session/confirm_end.html", {"others": others})
     ended = registry.end_all(request.user, EndReason.REVOKED, keep=current)
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse({"ended": ended})
     done = ngettext(
         "%(count)d other device was signed out.",
@@ -174,11 +176,6 @@ def end_others(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, done % {"count": ended}, fail_silently=True)
     return redirect("live_single_session:sessions")
-
-
-def _wants_page(request: HttpRequest) -> bool:
-    """Tell whether the client wants HTML rather than JSON; a script may want it, too."""
-    return is_page(request) or "text/html" in request.headers.get("Accept", "")
 
 
 def _rows_of(request: HttpRequest) -> UserSessionQuerySet:

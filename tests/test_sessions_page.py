@@ -73,10 +73,44 @@ def test_shows_this_device_first_then_the_others_then_what_ended(laptop, phone):
         "Firefox on Linux",
         "Other devices",
         "Mobile Safari on iOS",
-        "Signed out",
+        "Signed out recently",
         "Unknown device",
     ]
-    assert "127.0.0.1" in page
+    assert re.search(r"<details[^>]*>\s*<summary", page)
+
+
+def test_shows_addresses_but_no_loopback_one(laptop, alice):
+    assert "127.0.0.1" not in _page(laptop)
+    UserSession.objects.update(ip="192.0.2.7")
+    assert "192.0.2.7" in _page(laptop)
+    UserSession.objects.update(ip="::1")
+    assert "::1" not in _page(laptop)
+    assert _data(laptop)["sessions"][0]["ip"] == "::1"
+
+
+def test_says_in_words_how_long_ago(laptop, phone):
+    hours = timezone.now() - timedelta(hours=3)
+    UserSession.objects.filter(pk=_id_of(phone)).update(started_at=hours)
+    tablet = Browser.signed_in("alice")
+    tablet.post("/api/logout/")
+
+    page = _page(laptop).replace("\xa0", " ")
+    assert "Signed in 3 hours ago" in page
+    assert "Signed out just now" in page
+
+
+def test_leads_back_to_the_site(laptop, settings):
+    assert '<a href="/private/">Back to testserver</a>' in _page(laptop)
+    settings.LOGIN_REDIRECT_URL = "/accounts/profile/"  # Django's default: there is none
+    assert '<a href="/">Back to testserver</a>' in _page(laptop)
+
+
+def test_what_ended_is_open_where_there_is_nothing_else(laptop, alice):
+    UserSession.objects.bulk_create(
+        UserSession(user=alice, serial=n + 10, ended_at=timezone.now()) for n in range(20)
+    )
+    assert '<details class="recent">' in _page(laptop)
+    assert '<details class="recent" open>' in _page(laptop, f"{ADDRESS}?page=2")
 
 
 def test_says_how_each_session_ended(laptop, phone):

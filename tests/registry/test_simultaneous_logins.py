@@ -78,12 +78,19 @@ async def sign_in(person):
     return (await person.try_to_sign_in()).status_code
 
 
-async def choose(person):
+async def choose(person, **more):
     headers = {"X-CSRFToken": person.http.cookies["csrftoken"], "Accept": "application/json"}
     answer = await person.http.post(
-        "/session/choose/", json={"choice": "continue"}, headers=headers
+        "/session/choose/", json={"choice": "continue", **more}, headers=headers
     )
     return answer.status_code
+
+
+async def newest_live(person):
+    """The one that would give way last, as the question shows it."""
+    headers = {"Accept": "application/json"}
+    question = (await person.http.get("/session/choose/", headers=headers)).json()
+    return question["sessions"][0]["session"]
 
 
 async def signed_in(browsers):
@@ -111,6 +118,24 @@ async def test_inv1_ask_never_lets_too_many_in(start_site, browsers, database, l
     assert sorted(answers) == [200] + [401] * (len(asked) - 1)
     assert watcher.most == limit
     assert await signed_in(all_browsers) == limit
+
+
+async def test_inv1_nobody_is_ended_whom_nobody_picked(start_site, browsers, database):
+    """All pick at once, and the same one: not the one that would have given way."""
+    all_browsers = await browsers(start_site(ON_LIMIT="ask", LIMIT=3))
+    kept = [await sign_in(browser) for browser in all_browsers[:3]]
+    asked = all_browsers[3:]
+    async with Watcher(database) as watcher:
+        answers = await asyncio.gather(*map(sign_in, asked))
+        assert (kept, set(answers)) == ([200] * 3, {409})
+        picked = await newest_live(asked[0])
+        answers = await asyncio.gather(*(choose(browser, end=[picked]) for browser in asked))
+    assert sorted(answers)[:1] == [200]
+    assert set(sorted(answers)[1:]) <= {400, 401}  # it is gone, or the choice was made
+    assert watcher.most == 3
+    assert await signed_in(all_browsers[:2]) == 2
+    assert await signed_in(all_browsers[2:3]) == 0
+    assert await signed_in(asked) == 1
 
 
 async def test_inv1_end_oldest_leaves_the_newest(start_site, browsers, database):
