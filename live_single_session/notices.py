@@ -23,6 +23,7 @@ from live_single_session.site_urls import login_url, not_you_url
 
 # The header that names the reason, wherever an HTTP response tells of the end.
 HEADER = "Session-Ended"
+UNKNOWN = "unknown"  # stands there, and in addresses, where no reason is known
 
 # Somebody else may be behind these, who knows the user's password.
 MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
@@ -38,12 +39,24 @@ class ReplacedBy:
 
 @dataclass(frozen=True)
 class EndNotice:
-    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+    """Which session ended, why, when (ISO 8601, UTC) and for which login.
+
+    The reason is None where nobody knows it.
+    """
 
     session: str
-    reason: str
+    reason: str | None
     at: str | None = None
     by: ReplacedBy | None = None
+
+    @property
+    def header(self) -> str:
+        """The value of the ``Session-Ended`` header."""
+        return self.reason or UNKNOWN
+
+    def bare(self) -> "EndNotice":
+        """Return this without particulars, for those who may not know them."""
+        return EndNotice(self.session, self.reason)
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -119,18 +132,24 @@ def notice_of(row: UserSession) -> EndNotice:
     return EndNotice(str(row.pk), row.end_reason, at, by)
 
 
-def notice_of_missing(session_id: UUID) -> EndNotice:
-    """Return what to tell the tab of a session whose row is gone: its user was deleted."""
-    return EndNotice(str(session_id), EndReason.DEACTIVATED)
+def notice_of_missing(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
+    """Return what to tell the tab of a session whose row is gone.
+
+    Args:
+        session_id: which one.
+        user_is_gone: whether its user was deleted, and the row with it; else the reason
+            is unknown.
+    """
+    return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
 
-def title(reason: str) -> str:
+def title(reason: str | None) -> str:
     """Return a heading, in the language that is active.
 
     Args:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
-    titles: dict[str, str] = {
+    titles: dict[str | None, str] = {
         EndReason.SUPERSEDED: _("You are signed in somewhere else"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
@@ -141,9 +160,9 @@ def title(reason: str) -> str:
     return titles.get(reason, _("You were signed out"))
 
 
-def message(reason: str) -> str:
+def message(reason: str | None) -> str:
     """Return what happened, without particulars, in the language that is active."""
-    messages: dict[str, str] = {
+    messages: dict[str | None, str] = {
         EndReason.SUPERSEDED: _(
             "You signed in on another device, so you were signed out here."
         ),

@@ -43,7 +43,7 @@ class RequestState:
         flushed: whether its session was flushed.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
-        layer_was_silent: whether it has waited for a silent channel layer; once is enough.
+        only_asks: whether it is no use of its session, which it leaves as it is.
     """
 
     started: Started | None = None
@@ -52,7 +52,7 @@ class RequestState:
     signed_out: bool = False
     flushed: bool = False
     take_over: int | None = None
-    layer_was_silent: bool = False
+    only_asks: bool = False
 
 
 @contextmanager

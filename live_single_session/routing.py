@@ -1,14 +1,12 @@
 """What a site mounts in its ASGI routing: the stack around its websockets, and our own.
 
-The stack is cookies, session, user, guard, in that order, and it only ever reads:
-``channels.auth`` ignores ``SECRET_KEY_FALLBACKS`` and then flushes the session, so that
-opening a socket after a rotation of the secret signs its user out.
+The stack is cookies, session, user, guard, in that order. It never signs anybody out, as
+``channels.auth`` does that ignores ``SECRET_KEY_FALLBACKS`` and then flushes the session.
 """
 
 from typing import Any
 
-from channels.db import database_sync_to_async
-from channels.sessions import SessionMiddlewareStack
+from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
@@ -25,11 +23,13 @@ from live_single_session.conf import conf
 from live_single_session.realtime.asgi import Application, Receive, Scope, Send, required
 from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.guard import Guard
+from live_single_session.realtime.lookup import look_up
+from live_single_session.realtime.sessions import SessionMiddleware
 
 
 def SingleSessionMiddlewareStack(inner: Application) -> Application:  # noqa: N802
     """Wrap an ASGI app so that it knows its user, and stops when the session ends."""
-    stack = SessionMiddlewareStack(UserMiddleware(Guard(inner)))
+    stack = CookieMiddleware(SessionMiddleware(UserMiddleware(Guard(inner))))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         has_session = scope["type"] in ("http", "websocket")  # which a lifespan has not
@@ -50,7 +50,7 @@ class UserMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "user" not in scope:
-            user = await database_sync_to_async(user_of)(required(scope, "session"))
+            user = await look_up(scope, user_of, required(scope, "session"))
             scope = {**scope, "user": user}
         await self.inner(scope, receive, send)
 
@@ -75,6 +75,8 @@ def _is_valid(session: SessionBase, user: Any) -> bool:
     return any(constant_time_compare(stored, valid) for valid in hashes)
 
 
-websocket_urlpatterns = [
-    path(conf.WEBSOCKET_PATH.lstrip("/"), SingleSessionConsumer.as_asgi()),
-]
+websocket_urlpatterns = (
+    []
+    if conf.WEBSOCKET_PATH is None
+    else [path(conf.WEBSOCKET_PATH.lstrip("/"), SingleSessionConsumer.as_asgi())]
+)

@@ -1,4 +1,4 @@
-"""Addresses of the site: login page, help, status, choice; and a ``next`` that is safe."""
+"""Addresses of the site: login page, help, status, choice, websocket; a safe ``next``."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from live_single_session.conf import conf
@@ -32,6 +32,12 @@ def status_url() -> str | None:
 def choose_url() -> str | None:
     """Return the address of the choice; None where the site doesn't include our URLs."""
     return reverse_or_none("live_single_session:choose")
+
+
+def socket_path() -> str | None:
+    """Return the path of the package's websocket below the script's prefix; None: none."""
+    path = conf.WEBSOCKET_PATH
+    return None if path is None else get_script_prefix().rstrip("/") + path
 
 
 def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:

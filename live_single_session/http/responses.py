@@ -36,13 +36,13 @@ def session_ended(
         _leave_message(request, notice)
     elif is_page(request):
         _leave_message(request, notice)
-        told = HttpResponseRedirect(_login_location(request, response, notice.reason))
+        told = HttpResponseRedirect(_login_location(request, response, notice.header))
     else:
         told = JsonResponse(notice.body(), status=401)
     if told is not response:
         told.cookies = response.cookies
         add_never_cache_headers(told)
-    told.headers[HEADER] = notice.reason
+    told.headers[HEADER] = notice.header
     return told
 
 

@@ -2,12 +2,11 @@
 
 A connection of an ended session is turned away; one whose session ends is cut off (see
 ``cutoff``). A request that is running when its session ends gets its app's own answer; the
-next one gets 401.
+next one gets 401. The path of the package's own websocket is served here, whatever is inside.
 """
 
 import json
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 
 from live_single_session.conf import conf
@@ -20,13 +19,11 @@ from live_single_session.realtime.asgi import (
     Send,
     accept,
     close,
-    required,
 )
+from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.cutoff import Exchange, Websocket
+from live_single_session.realtime.lookup import find_status
 from live_single_session.realtime.watcher import watching
-from live_single_session.session_status import status_of
-
-find_status = database_sync_to_async(status_of)
 
 
 class Guard:
@@ -36,20 +33,19 @@ class Guard:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("websocket", "http") or _is_our_own(scope):
+        if scope["type"] == "websocket" and _is_our_own(scope):
+            await SingleSessionConsumer()(scope, receive, send)
+            return
+        if scope["type"] not in ("websocket", "http"):
             await self.inner(scope, receive, send)
             return
-        found = await find_status(
-            required(scope, "session"),
-            required(scope, "user"),
-            scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME),
-        )
+        found = await find_status(scope)
         if found.notice is not None:
             await _turn_away(scope, receive, send, found.notice)
         elif found.session_id is None:
             await self.inner(scope, receive, send)
         else:
-            async with watching(found.session_id, found.user_pk) as ended:
+            async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
                 if ended.done():
                     await _turn_away(scope, receive, send, ended.result())
                 else:
@@ -73,13 +69,17 @@ async def _answer_401(scope: Scope, send: Send, notice: EndNotice) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (HEADER.lower().encode(), notice.reason.encode()),
+        (HEADER.lower().encode(), notice.header.encode()),
     ]
     await send({"type": "http.response.start", "status": 401, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 def _is_our_own(scope: Scope) -> bool:
-    """The package's own websocket is left alone: it says its notice, and then closes."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return bool(scope["type"] == "websocket" and path == conf.WEBSOCKET_PATH)
+    """Tell whether this is the path of the package's own websocket, below any prefix.
+
+    Servers and proxies differ in whether ``path`` holds the prefix, and who knows of it.
+    """
+    prefixes = {"", scope.get("root_path", ""), settings.FORCE_SCRIPT_NAME or ""}
+    own = conf.WEBSOCKET_PATH
+    return own is not None and scope["path"] in {f"{p.rstrip('/')}{own}" for p in prefixes}

@@ -1,13 +1,15 @@
 """Tells the tabs of ended sessions, through the channel layer: a courtesy, never a duty.
 
 One message for each user and event, to the user's group. Whatever the layer does, it
-costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it; what is lost here is
-found by the re-check (``live_single_session.realtime.watcher``).
+costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it, and others not even
+that for a while; what is lost here is found by the re-check
+(``live_single_session.realtime.watcher``).
 """
 
 import asyncio
 import hashlib
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -18,20 +20,21 @@ from django.conf import settings
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.notices import notice_of
+from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.registry import db
-from live_single_session.request_state import current_request, state_of
-from live_single_session.signals import session_ended
+from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
 
 MESSAGE_TYPE = "live_single_session.ended"
 
 # A task is kept alive by nobody but the one who made it.
-_sending: set[asyncio.Task[bool]] = set()
+_sending: set[asyncio.Task[None]] = set()
 
 
 def connect() -> None:
     """Listen for ended sessions; called when the app is ready."""
+    session_started.connect(get_ready, dispatch_uid="live_single_session.realtime.push")
     session_ended.connect(tell_tabs, dispatch_uid="live_single_session.realtime.push")
 
 
@@ -52,7 +55,17 @@ def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: An
     if layer is None or session is not batch[0]:
         return
     group, message = push_message(batch)
-    _run(layer, group, message)
+    if start := start_native_thread():
+        outbox.open(start)
+        outbox.put(group, message)
+    else:
+        _run(layer, group, message)
+
+
+def get_ready(**kwargs: Any) -> None:
+    """Connect to the layer where that takes a thread: this session will end one day."""
+    if (start := start_native_thread()) and get_channel_layer() is not None:
+        outbox.open(start)
 
 
 def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
@@ -73,36 +86,55 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
-    state = state_of(current_request())
-
     async def send_and_wait() -> None:
         sending = _task(layer, group, message)
-        if state.layer_was_silent:
-            return  # once is enough: a login may end sessions of several users
-        # A client that hangs up cancels the login's task, and only that.
-        state.layer_was_silent = not await asyncio.shield(sending)
+        if not silence.is_remembered():
+            # A client that hangs up cancels the login's task, and only that.
+            await asyncio.shield(sending)
 
     with suppress(asyncio.CancelledError):
         async_to_sync(send_and_wait)()
 
 
-def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[bool]:
+def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[None]:
     task = asyncio.get_running_loop().create_task(send(layer, group, message))
     _sending.add(task)
     task.add_done_callback(_sending.discard)
     return task
 
 
-async def send(layer: Any, group: str, message: dict[str, Any]) -> bool:
-    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise.
-
-    Returns:
-        False if the layer kept silent.
-    """
+async def send(layer: Any, group: str, message: dict[str, Any]) -> None:
+    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise."""
     try:
         async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:
             await layer.group_send(group, message)
     except Exception as error:
         reason = type(error).__name__
         logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
-    return not patience.expired()
+    if patience.expired():
+        silence.note()
+    else:
+        silence.forget()
+
+
+class Silence:
+    """Remembers for a while that the layer kept silent: it is waited for once."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def is_remembered(self) -> bool:
+        """Tell whether nobody need wait for the layer now."""
+        return time.monotonic() < self._until
+
+    def note(self) -> None:
+        """Remember it; meanwhile tabs learn by their re-check."""
+        self._until = time.monotonic() + conf.RECHECK_SECONDS
+
+    def forget(self) -> None:
+        """The layer has answered."""
+        self._until = 0.0
+
+
+silence = Silence()
+outbox = Outbox(send)

@@ -116,7 +116,7 @@ def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
         return AuthenticationFailed(_("User not found"), code="user_not_found")
     user = _find(token)
     return (
-        SessionEnded(notice_of_missing(session_id))
+        SessionEnded(notice_of_missing(session_id, user_is_gone=True))
         if user is None
         else _why_not_live(user, session_id)
     )
