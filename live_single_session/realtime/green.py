@@ -1,7 +1,7 @@
 """Sends where green threads share a thread, as gevent's and eventlet's do: from outside of it.
 
 An event loop that runs in one of them is everybody's: Django takes the others for async code,
-and fails them. So it has a native thread of its own. Nobody waits for what it sends.
+and fails them. So it has a native thread of its own.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from channels import DEFAULT_CHANNEL_LAYER
@@ -20,6 +21,7 @@ from live_single_session.conf import conf
 # Each with a connection of its own, ready before it is needed: a layer of channels_redis
 # sends one message after the other.
 SENDERS = 8
+POLL_SECONDS = 0.01
 NOBODY = "live-single-session.nobody"  # is in this group
 
 Send = Callable[[Any, str, dict[str, Any]], Awaitable[object]]
@@ -37,6 +39,15 @@ def start_native_thread() -> Callable[..., Any] | None:
     return start
 
 
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A message that waits to be sent to a group."""
+
+    group: str
+    message: dict[str, Any]
+    since: float = field(default_factory=time.monotonic)
+
+
 class Outbox:
     """What is to be sent by the native thread of this process.
 
@@ -48,38 +59,50 @@ class Outbox:
         self._send = send
         self._pid: int | None = None
         self._loop: asyncio.AbstractEventLoop
-        self._waiting: asyncio.Queue[tuple[float, str, dict[str, Any]]]
-        self._unsent = 0
+        self._waiting: asyncio.Queue[Item]
+        self._unsent: set[Item] = set()
 
     def open(self, start: Callable[..., Any]) -> None:
         """Start the thread, unless this process has it."""
         if self._pid == os.getpid():
             return
-        self._pid, self._unsent = os.getpid(), 0
+        self._pid, self._unsent = os.getpid(), set()
         self._loop, self._waiting = asyncio.new_event_loop(), asyncio.Queue()
         for _ in range(SENDERS):
             self._loop.create_task(self._run())
         start(self._loop.run_forever, ())
         atexit.register(self._flush)
 
-    def put(self, group: str, message: dict[str, Any]) -> None:
-        """Let a message be sent to a group."""
-        self._unsent += 1
-        item = time.monotonic(), group, message
+    def send(self, group: str, message: dict[str, Any], *, wait: bool) -> None:
+        """Send a message to a group.
+
+        Args:
+            group: which one.
+            message: what.
+            wait: whether to wait until it is sent, for ``PUSH_TIMEOUT_SECONDS`` at most.
+        """
+        item = Item(group, message)
+        self._unsent.add(item)
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, item)
+        if wait:
+            self._wait_until(lambda: item not in self._unsent)
 
     async def _run(self) -> None:
         layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
         await self._send(layer, NOBODY, {"type": NOBODY})
         while True:
-            since, group, message = await self._waiting.get()
+            item = await self._waiting.get()
             # Later, tabs have found it out by themselves.
-            if time.monotonic() - since < conf.RECHECK_SECONDS:
-                await self._send(layer, group, message)
-            self._unsent -= 1
+            if time.monotonic() - item.since < conf.RECHECK_SECONDS:
+                await self._send(layer, item.group, item.message)
+            self._unsent.discard(item)
 
     def _flush(self) -> None:
         """Let a process that ends, as a command does, send what is left."""
+        self._wait_until(lambda: not self._unsent)
+
+    def _wait_until(self, is_done: Callable[[], bool]) -> None:
+        """Wait as a green thread does: what native threads wait by would stop them all."""
         until = time.monotonic() + conf.PUSH_TIMEOUT_SECONDS
-        while self._unsent > 0 and time.monotonic() < until:
-            time.sleep(0.01)
+        while not is_done() and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)

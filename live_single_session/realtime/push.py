@@ -57,7 +57,7 @@ def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: An
     group, message = push_message(batch)
     if start := start_native_thread():
         outbox.open(start)
-        outbox.put(group, message)
+        outbox.send(group, message, wait=not silence.is_remembered())
     else:
         _run(layer, group, message)
 

@@ -62,5 +62,7 @@ def _ended_among(users: Mapping[UUID, object]) -> dict[UUID, Found]:
 def _gone_among(user_pks: set[str]) -> set[str]:
     if not user_pks:
         return set()
-    users: Any = get_user_model()._base_manager.using(db.database()).filter(pk__in=user_pks)
+    users: Any = (
+        get_user_model()._base_manager.using(db.database()).filter(db.UNCACHED, pk__in=user_pks)
+    )
     return user_pks - {str(user_pk) for user_pk in users.values_list("pk", flat=True)}

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Now as DatabaseNow
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from live_single_session.models import (
@@ -19,6 +20,10 @@ from live_single_session.models import (
 )
 
 CHUNK = 500
+
+# Always true. What asks for the time is cached neither by django-cachalot, which has to see
+# Django's own class, nor by pgpool.
+UNCACHED = IsNull(DatabaseNow(), False)
 
 
 class Now(DatabaseNow):
@@ -62,7 +67,7 @@ def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime
     using = database()
     with transaction.atomic(using=using):
         features = connections[using].features
-        users = get_user_model()._base_manager.using(using).filter(pk__in=user_pks)
+        users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
         if features.has_select_for_update:
             # In one order, so that two users who swap browsers can't deadlock.
             users = users.order_by("pk").select_for_update(
@@ -78,8 +83,8 @@ def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime
 
 
 def rows() -> UserSessionQuerySet:
-    """Return all sessions, where they are written."""
-    return UserSession.objects.using(database())
+    """Return all sessions, where they are written, and past any cache of queries."""
+    return UserSession.objects.using(database()).filter(UNCACHED)
 
 
 def for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
