@@ -98,7 +98,7 @@ def test_e002_unknown_key_names_the_nearest(settings, key, nearest):
         ("PUSH_TIMEOUT_SECONDS", None),
         ("PUSH_TIMEOUT_SECONDS", True),
         ("WEBSOCKET_PATH", "ws/"),
-        ("WEBSOCKET_PATH", None),
+        ("WEBSOCKET_PATH", ""),
         ("CLIENT_IP", 3),
         ("RECORD_CLIENT", "no"),
         ("DISCLOSE", "device"),

@@ -121,19 +121,21 @@ class Silence:
     """Remembers for a while that the layer kept silent: it is waited for once."""
 
     def __init__(self) -> None:
+        self._layer: Any = None
         self._until = 0.0
 
     def is_remembered(self) -> bool:
         """Tell whether nobody need wait for the layer now."""
-        return time.monotonic() < self._until
+        return self._layer is get_channel_layer() and time.monotonic() < self._until
 
     def note(self) -> None:
         """Remember it; meanwhile tabs learn by their re-check."""
+        self._layer = get_channel_layer()
         self._until = time.monotonic() + conf.RECHECK_SECONDS
 
     def forget(self) -> None:
         """The layer has answered."""
-        self._until = 0.0
+        self._layer = None
 
 
 silence = Silence()

@@ -12,13 +12,13 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from live_single_session.conf import conf
+from live_single_session.realtime.green import NOBODY
 
 logger = logging.getLogger("live_single_session")
 
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
-NOBODY = "live-single-session.nobody"  # is in this group
 CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after one
 
 
@@ -38,6 +38,7 @@ class Subscription:
         self._layer: Any = None
         self._channel: str | None = None
         self._receiver: asyncio.Task[None] | None = None
+        self._receiving = object()  # of the receiver that is not to stop
         self._joined: set[str] = set()
         self._stale: set[str] = set()
         self._pause = FIRST_PAUSE
@@ -90,7 +91,8 @@ class Subscription:
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
         if self._receiver is None or self._receiver.done():  # its layer may have cancelled it
-            self._receiver = asyncio.create_task(self._receive())
+            self._receiving = object()
+            self._receiver = asyncio.create_task(self._receive(self._receiving))
 
     async def _each(
         self,
@@ -123,9 +125,9 @@ class Subscription:
         self._stale.discard(group)
         await self._layer.group_discard(group, self._channel)
 
-    async def _receive(self) -> None:
-        receiver, channel = asyncio.current_task(), self._channel
-        while self._receiver is receiver:
+    async def _receive(self, me: object) -> None:
+        channel = self._channel
+        while self._receiving is me:
             try:
                 self._deliver(await self._layer.receive(channel))
                 self._pause = FIRST_PAUSE
@@ -136,7 +138,7 @@ class Subscription:
                 await asyncio.sleep(self._pause)
 
     async def _stop_receiving(self) -> None:
-        receiver, self._receiver = self._receiver, None
+        receiver, self._receiver, self._receiving = self._receiver, None, object()
         # A cancellation that meets an answer of Redis is now and then lost in its client,
         # which goes on to wait for the next message.
         for _ in range(CANCELLATIONS):

@@ -136,7 +136,8 @@ def _inactive(session_id: UUID | None) -> AuthenticationFailed:
     """End the session of a user who was deactivated behind the back of Django's signals."""
     if session_id is not None:
         row = ending.ended_among({session_id}).get(session_id)
-        return SessionEnded(notice_of(row) if row else notice_of_missing(session_id))
+        missing = notice_of_missing(session_id, user_is_gone=True)
+        return SessionEnded(notice_of(row) if row else missing)
     return AuthenticationFailed(_("User is inactive"), code="user_inactive")
 
 
