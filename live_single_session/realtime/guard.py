@@ -19,6 +19,7 @@ from live_single_session.realtime.asgi import (
     Send,
     accept,
     close,
+    required,
 )
 from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.cutoff import Exchange, Websocket
@@ -33,7 +34,7 @@ class Guard:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and _is_our_own(scope):
+        if scope["type"] == "websocket" and _is_our_own(scope) and _is_somebody(scope):
             await SingleSessionConsumer()(scope, receive, send)
             return
         if scope["type"] not in ("websocket", "http"):
@@ -83,3 +84,11 @@ def _is_our_own(scope: Scope) -> bool:
     prefixes = {"", scope.get("root_path", ""), settings.FORCE_SCRIPT_NAME or ""}
     own = conf.WEBSOCKET_PATH
     return own is not None and scope["path"] in {f"{p.rstrip('/')}{own}" for p in prefixes}
+
+
+def _is_somebody(scope: Scope) -> bool:
+    """Tell whether a connection may have a session; else a token may yet be found inside."""
+    if settings.SESSION_COOKIE_NAME in scope.get("cookies", {}):
+        return True
+    has_ended = getattr(required(scope, "session"), "ended_session_id", None) is not None
+    return has_ended or bool(required(scope, "user").is_authenticated)
