@@ -29,7 +29,10 @@ ENGINES = {
     "db": "django.contrib.sessions.backends.db",
     "cached_db": "django.contrib.sessions.backends.cached_db",
 }
-OUR_ENGINES = ENGINES | {"cached_db": "live_single_session.backends.cached_db"}
+OUR_ENGINES = {
+    "db": "live_single_session.backends.db",
+    "cached_db": "live_single_session.backends.cached_db",
+}
 VERSIONS = (
     "django",
     "channels",

@@ -162,11 +162,8 @@ class UserSessionAdmin(_ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows go with their user and not otherwise: users can be deleted in their admin."""
-        match = request.resolver_match
-        name = str(match.url_name) if match else ""
-        own = name.startswith(f"{self.opts.app_label}_{self.opts.model_name}_")
-        return obj is not None and not own
+        """Rows go with their user, and not otherwise."""
+        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         codename = get_permission_codename("end", self.opts)

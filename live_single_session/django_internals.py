@@ -4,6 +4,7 @@ Each of these names is used by Django itself on every supported version; the sui
 on all of them.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 from weakref import ref
@@ -52,12 +53,6 @@ def loaded_user(request: HttpRequest) -> Any:
     return None
 
 
-def user_found_by_django(request: HttpRequest) -> Any:
-    """Return whom Django has found behind the session that this request came with."""
-    loaded = request.__dict__
-    return loaded.get("_cached_user") or loaded.get("_acached_user")
-
-
 def has_new_password(user: Any) -> bool:
     """Tell whether ``set_password()`` was called and no save has followed yet.
 
@@ -66,14 +61,41 @@ def has_new_password(user: Any) -> bool:
     return getattr(user, "_password", None) is not None
 
 
-def keep_session_cookie(request: HttpRequest) -> None:
+GET_USER, LOGIN = "get_user", "login"
+_FLUSHING = {"get_user": GET_USER, "aget_user": GET_USER, "login": LOGIN, "alogin": LOGIN}
+
+
+def flushed_by() -> str | None:
+    """Tell whether a session's ``flush()``, from which this is called, is Django's own doing.
+
+    Returns:
+        ``GET_USER``: because the session's hash is not its user's; ``LOGIN``: because somebody
+        else signs in to it; None: it is a view's, and signs out.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_name in ("flush", "aflush"):
+        frame = frame.f_back
+    if frame.f_globals.get("__name__") not in ("django.contrib.auth", "channels.auth"):
+        return None
+    return _FLUSHING.get(frame.f_code.co_name)
+
+
+def keep_session_cookie(request: HttpRequest, session_key: str | None = None) -> None:
     """Let ``SessionMiddleware`` leave the browser's cookie alone where a session is empty.
 
     It deletes a cookie that this request came with, and may be right about that one; but
     another answer may have replaced it meanwhile.
+
+    Args:
+        request: the request.
+        session_key: what is in the cookie, whatever a site's own middleware calls that.
     """
     name = settings.SESSION_COOKIE_NAME
-    request.COOKIES = {key: value for key, value in request.COOKIES.items() if key != name}
+    request.COOKIES = {
+        key: value
+        for key, value in request.COOKIES.items()
+        if key != name and value != session_key
+    }
 
 
 def leave_session_alone(request: HttpRequest) -> None:
@@ -88,6 +110,8 @@ def leave_session_alone(request: HttpRequest) -> None:
 
 def skip_session_cookie(response: HttpResponseBase) -> None:
     """Swallow the cookie that ``SessionMiddleware`` is about to set for a saved session."""
+    if "set_cookie" in response.__dict__:
+        return
     set_cookie = response.set_cookie
 
     def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A login that the session limit refuses, and the terms that a login is subject to."""
+"""What the registry raises, and the terms that a login is subject to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,3 +49,14 @@ class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its ow
         self.terms = terms
         self.serial = serial
         self.asks = False
+
+
+class Busy(Exception):  # noqa: N818 - a state, as Django names its own
+    """Others have held a user's lock for too long; nothing has changed."""
+
+    def __init__(self) -> None:
+        super().__init__("The user's sessions are being changed elsewhere. Try again.")
+
+
+class PasswordChanged(Exception):  # noqa: N818 - a refusal
+    """The user's password has changed since it was checked: the sign-in counts for nothing."""

@@ -15,11 +15,17 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from live_single_session.django_internals import loaded_data, on_load
-from live_single_session.http import refusals
+from live_single_session.django_internals import (
+    keep_session_cookie,
+    loaded_data,
+    on_load,
+    skip_session_cookie,
+)
+from live_single_session.exceptions import Busy
+from live_single_session.http import refusals, responses
 from live_single_session.http.follow_ups import FollowUp, follow_up_for
-from live_single_session.http.late_saves import suppress_late_saves
 from live_single_session.realtime import streams
+from live_single_session.registry import engine
 from live_single_session.request_state import serving, state_of
 
 
@@ -38,19 +44,15 @@ class SingleSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
-        keeper = suppress_late_saves(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
-        keeper.response = ref(response)
         if follow_up := _follow_up_for(request, response):
             response = follow_up(request, response)
         return _last_touches(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        keeper = suppress_late_saves(request)
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
-        keeper.response = ref(response)
         if follow_up := _follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
         return _last_touches(request, response)
@@ -58,9 +60,34 @@ class SingleSessionMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        """Answer a request whose login found no place."""
+        """Answer a request whose sign-in was refused, or had to wait for too long."""
+        if isinstance(exception, Busy):
+            return responses.busy(request)
         refused = state_of(request).refused
         return None if refused is None else refusals.answer(request, refused)
+
+
+def keep_cookie_in_step(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Keep ``SessionMiddleware`` from touching a cookie that the browser may have replaced.
+
+    It sets one for whatever was saved, also where the engine saves nothing since the session
+    has ended, and deletes the one of whatever is empty.
+    """
+    session: Any = getattr(request, "session", None)
+    if not engine.is_gated(session):
+        return
+    if session.dropped:
+        skip_session_cookie(response)
+    else:
+        answer = ref(response)  # a request is to be freed with its answer
+        session.on_drop = lambda: _skip_cookie_of(answer())
+    if session.keeps_cookie:
+        keep_session_cookie(request, session.presented_key)
+
+
+def _skip_cookie_of(response: HttpResponseBase | None) -> None:
+    if response is not None:
+        skip_session_cookie(response)
 
 
 def _follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
@@ -68,6 +95,7 @@ def _follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp
 
 
 def _last_touches(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    keep_cookie_in_step(request, response)
     keep_out_of_shared_caches(request, response)
     end_stream_with_session(request, response)
     return response

@@ -12,6 +12,10 @@ USER_AGENT_LENGTH = 400
 
 # Where a session's data holds the id of its row. Keys rotate; the id stays.
 SESSION_ID_KEY = "_live_single_session"
+# Where it holds the name of the installation that gave the id.
+INSTALLATION_KEY = "_live_single_session_installation"
+# Where it holds the digest of its key, once the registry has committed that key.
+FINGERPRINT_KEY = "_live_single_session_key"
 
 
 def digest(session_key: str) -> str:
@@ -40,6 +44,7 @@ class EndReason(models.TextChoices):
     USER_SWITCHED = "user_switched", _("somebody else signed in in this browser")
     DEACTIVATED = "deactivated", _("the account was deactivated")
     EXPIRED = "expired", _("the session expired")
+    REMOVED = "removed", _("the session was removed on the server")
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
@@ -71,10 +76,13 @@ class UserSession(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
-        on_delete=models.CASCADE,
+        # Rows go with their user by a receiver, and nothing else depends on this table: a
+        # site can delete users before it is made, and after the app has been taken out.
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         related_name="+",
         related_query_name="live_single_session",
-        db_index=False,  # both indexes below begin with it
+        db_index=False,  # the indexes below begin with it
     )
     slot = models.CharField(_("slot"), max_length=64, blank=True)
     kind = models.CharField(
@@ -83,6 +91,9 @@ class UserSession(models.Model):
     session_key = models.CharField(_("session key"), max_length=128, blank=True)
     key_digest = models.CharField(
         _("key digest"), max_length=64, unique=True, null=True, blank=True
+    )
+    left_digest = models.CharField(  # noqa: DJ001 - most have none, and need no index entry
+        _("digest of the key before"), max_length=64, null=True, blank=True, db_index=True
     )
     serial = models.BigIntegerField(
         _("serial number"),
@@ -96,6 +107,12 @@ class UserSession(models.Model):
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     end_reason = models.CharField(
         _("why it ended"), max_length=32, choices=EndReason.choices, blank=True
+    )
+    announced_at = models.DateTimeField(
+        _("end announced"),
+        null=True,
+        blank=True,
+        help_text=_("When the site's receivers of session_ended have run."),
     )
     replaced_by = models.ForeignKey(
         "self",
@@ -120,7 +137,12 @@ class UserSession(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "ended_at"], name="live_single_session_live"),
+            # An ended row whose key isn't blank is unfinished work.
+            models.Index(fields=["user", "session_key"], name="live_single_session_keys"),
             models.Index(fields=["ended_at"], name="live_single_session_ended"),
+            models.Index(
+                fields=["announced_at", "ended_at"], name="live_single_session_untold"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -128,3 +150,19 @@ class UserSession(models.Model):
 
     def __repr__(self) -> str:
         return f"<UserSession {self.pk}: {self.end_reason or 'live'}>"
+
+
+class Installation(models.Model):
+    """The name of this installation: one row. Sessions of another one are not ours.
+
+    The name begins with what identifies the database and schema that it was made in: two
+    names with the same beginning are of installations that came after each other there.
+    """
+
+    name = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -23,7 +23,6 @@ from live_single_session.site_urls import login_url, not_you_url
 
 # The header that names the reason, wherever an HTTP response tells of the end.
 HEADER = "Session-Ended"
-UNKNOWN = "unknown"  # stands there, and in addresses, where no reason is known
 
 # Somebody else may be behind these, who knows the user's password.
 MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
@@ -50,9 +49,9 @@ class EndNotice:
     by: ReplacedBy | None = None
 
     @property
-    def header(self) -> str:
-        """The value of the ``Session-Ended`` header."""
-        return self.reason or UNKNOWN
+    def code(self) -> str:
+        """The reason for a header or an address; ``unknown`` where there is none."""
+        return self.reason or "unknown"
 
     def bare(self) -> "EndNotice":
         """Return this without particulars, for those who may not know them."""
@@ -132,13 +131,13 @@ def notice_of(row: UserSession) -> EndNotice:
     return EndNotice(str(row.pk), row.end_reason, at, by)
 
 
-def notice_of_missing(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
-    """Return what to tell the tab of a session whose row is gone.
+def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
+    """Return what to tell the tab of a session that the registry doesn't know.
 
     Args:
         session_id: which one.
-        user_is_gone: whether its user was deleted, and the row with it; else the reason
-            is unknown.
+        user_is_gone: whether its user was deleted, and its row with it; else there is no
+            reason to tell.
     """
     return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
@@ -175,6 +174,7 @@ def message(reason: str | None) -> str:
         EndReason.USER_SWITCHED: _("Another account was signed in to in this browser."),
         EndReason.DEACTIVATED: _("This account was deactivated or removed."),
         EndReason.EXPIRED: _("You were signed out because your session expired."),
+        EndReason.REMOVED: _("This session was removed on the server."),
     }
     return messages.get(reason, title(reason))
 

@@ -12,18 +12,18 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import transaction
-from django.db.models.signals import post_save, pre_delete, pre_save
+from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
 from live_single_session import registry
 from live_single_session.django_internals import has_new_password
-from live_single_session.exceptions import LoginRefused
+from live_single_session.exceptions import LoginRefused, PasswordChanged
 from live_single_session.http import pending_login, responses
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
-from live_single_session.registry import db, events, records
-from live_single_session.request_state import Started, current_request, django_request, state_of
+from live_single_session.registry import db, engine, events, installation, maintenance
+from live_single_session.request_state import current_request, django_request, state_of
+from live_single_session.session_user import is_of_user_model
 
 logger = logging.getLogger("live_single_session")
 
@@ -31,11 +31,11 @@ logger = logging.getLogger("live_single_session")
 def connect() -> None:
     """Connect the receivers; called when the app is ready."""
     user_logged_in.connect(signed_in, dispatch_uid="live_single_session")
-    user_logged_out.connect(signed_out, dispatch_uid="live_single_session")
     for model in _with_subclasses(get_user_model()):
         pre_save.connect(user_is_saved, sender=model, dispatch_uid="live_single_session")
         post_save.connect(user_saved, sender=model, dispatch_uid="live_single_session")
-        pre_delete.connect(user_deleted, sender=model, dispatch_uid="live_single_session")
+        pre_delete.connect(user_is_deleted, sender=model, dispatch_uid="live_single_session")
+        post_delete.connect(user_deleted, sender=model, dispatch_uid="live_single_session")
 
 
 def _with_subclasses(model: Any) -> Iterator[Any]:
@@ -47,39 +47,27 @@ def _with_subclasses(model: Any) -> Iterator[Any]:
 
 def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Start the session that this login made; a login that cannot be recorded fails."""
-    if request is None or not _is_signed_in(request, user):
+    if request is None or not is_of_user_model(user) or not _is_signed_in(request, user):
         return
     request = django_request(request)
+    if not _is_registry_in_use(request):
+        return
     try:
-        row = registry.start(user, request)
+        registry.start(user, request)
     except LoginRefused as refused:
         _sign_out_again(request, pending_login.kept_data(request, refused))
         events.send_refused(refused, request)
         raise
+    except PasswordChanged:
+        logger.info("The sign-in of user %s came after a change of password", user.pk)
+        _sign_out_again(request)
+        return
     except Exception:
         logger.error("The sign-in of user %s failed: it could not be recorded", user.pk)
         _sign_out_again(request)
         raise
     responses.drop_message(request)
     pending_login.forget_refusals(request.session)
-    started = Started(str(row.pk), request.session.session_key)
-    state_of(request).started = started
-    transaction.on_commit(
-        lambda: setattr(started, "committed", True), using=db.database(), robust=True
-    )
-
-
-def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
-    """End the session that the user signs out of, for all tabs of that browser."""
-    session = getattr(request, "session", None)
-    if request is None or session is None or SESSION_KEY not in session:
-        return
-    request = django_request(request)
-    state_of(request).signed_out = True
-    # Its id may have been lost: a request beside its adoption saves what it had loaded.
-    row = records.find_session(session.session_key, session.get(SESSION_ID_KEY))
-    if row is not None:
-        registry.end(row, EndReason.LOGGED_OUT)
 
 
 def user_is_saved(
@@ -104,7 +92,7 @@ def user_saved(
         return
     if has_new_password(instance):
         _note_new_password(instance)
-    if not db.looks_in(using):
+    if not db.looks_in(using) or not installation.is_installed():
         return
     gets_new_password = _was_saved("password", update_fields) and _takes_new_password(instance)
     if created:
@@ -115,10 +103,30 @@ def user_saved(
         registry.end_all(instance, EndReason.PASSWORD_CHANGED, keep=_session_of(instance))
 
 
-def user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+def user_is_deleted(instance: Any, using: str, **kwargs: Any) -> None:
     """End the sessions of a user who is about to be deleted."""
-    if db.looks_in(using):
+    if db.looks_in(using) and installation.is_installed():
         registry.end_all(instance, EndReason.DEACTIVATED)
+
+
+def user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+    """Delete the rows of a user who was deleted."""
+    if db.looks_in(using) and installation.is_installed():
+        maintenance.forget_user(instance.pk)
+
+
+def _is_registry_in_use(request: HttpRequest) -> bool:
+    """Tell whether a sign-in can be recorded; else it is one as without this package."""
+    if not installation.is_installed():
+        return False
+    if engine.is_gated(request.session):
+        return True
+    logger.error(
+        "The session engine %s lets ended sessions live on: sign-ins are not limited. "
+        "manage.py check names the engine to use instead.",
+        type(request.session).__module__,
+    )
+    return False
 
 
 def _note_new_password(user: Any) -> None:
@@ -162,9 +170,9 @@ def _session_of(user: Any) -> Any:
 
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
     """Leave nothing of a login that failed, and in the session only what is ``kept``."""
-    # What the browser was signed in to before is over; it needn't be told.
-    state_of(request).signed_out = True
     request.session.flush()
+    # What the browser was signed in to before is over; it needn't be told.
+    request.session.signed_out = True  # type: ignore[attr-defined]
     request.session.update(kept or {})
     request.user = AnonymousUser()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +12,6 @@ from django.http import HttpRequest
 from live_single_session.exceptions import LoginRefused
 
 _request: ContextVar[HttpRequest | None] = ContextVar("live_single_session", default=None)
-
-
-@dataclass
-class Started:
-    """A session that a request has started: its id, its key, and whether it is committed."""
-
-    id: str
-    key: str | None = field(repr=False)
-    committed: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,21 +27,15 @@ class RequestState:
     """What is noted about a request while it is served.
 
     Attributes:
-        started: the session that it has started, if any.
         refused: the login that it has tried, and that the session limit has refused.
         bearer: who is behind it, where a token signs it in.
-        signed_out: whether it has signed its browser out, which needs no telling then.
-        flushed: whether its session was flushed.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
         only_asks: whether it is no use of its session, which it leaves as it is.
     """
 
-    started: Started | None = None
     refused: LoginRefused | None = None
     bearer: Bearer | None = None
-    signed_out: bool = False
-    flushed: bool = False
     take_over: int | None = None
     only_asks: bool = False
 

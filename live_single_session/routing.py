@@ -1,23 +1,10 @@
 """What a site mounts in its ASGI routing: the stack around its websockets, and our own.
 
-The stack is cookies, session, user, guard, in that order. It never signs anybody out, as
-``channels.auth`` does that ignores ``SECRET_KEY_FALLBACKS`` and then flushes the session.
+The stack is cookies, session, user, guard, in that order.
 """
 
-from typing import Any
-
 from channels.sessions import CookieMiddleware
-from django.conf import settings
-from django.contrib.auth import (
-    BACKEND_SESSION_KEY,
-    HASH_SESSION_KEY,
-    SESSION_KEY,
-    get_user_model,
-    load_backend,
-)
-from django.contrib.sessions.backends.base import SessionBase
 from django.urls import path
-from django.utils.crypto import constant_time_compare
 
 from live_single_session.conf import conf
 from live_single_session.realtime.asgi import Application, Receive, Scope, Send, required
@@ -25,6 +12,7 @@ from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.guard import Guard
 from live_single_session.realtime.lookup import look_up
 from live_single_session.realtime.sessions import SessionMiddleware
+from live_single_session.session_user import user_of
 
 
 def SingleSessionMiddlewareStack(inner: Application) -> Application:  # noqa: N802
@@ -53,26 +41,6 @@ class UserMiddleware:
             user = await look_up(scope, user_of, required(scope, "session"))
             scope = {**scope, "user": user}
         await self.inner(scope, receive, send)
-
-
-def user_of(session: SessionBase) -> Any:
-    """Return the user of a session as Django's ``get_user`` finds it, but leave it alone."""
-    from django.contrib.auth.models import AnonymousUser
-
-    backend_path: str = session.get(BACKEND_SESSION_KEY) or ""
-    if SESSION_KEY not in session or backend_path not in settings.AUTHENTICATION_BACKENDS:
-        return AnonymousUser()
-    user_pk = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
-    user = load_backend(backend_path).get_user(user_pk)
-    return user if user is not None and _is_valid(session, user) else AnonymousUser()
-
-
-def _is_valid(session: SessionBase, user: Any) -> bool:
-    if not hasattr(user, "get_session_auth_hash"):
-        return True
-    stored = session.get(HASH_SESSION_KEY) or ""
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(constant_time_compare(stored, valid) for valid in hashes)
 
 
 websocket_urlpatterns = (

@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Q
 
 from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
-from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.registry import db, ending
 
 
@@ -65,7 +65,7 @@ def status_of(
             return SessionStatus(notice=notice if is_its_own else notice.bare())
     if own is not None and own_ended:
         row = ended[own]
-        return SessionStatus(notice=notice_of(row) if row else notice_of_missing(own))
+        return SessionStatus(notice=notice_of(row) if row else notice_of_unknown(own))
     if own is not None:
         return SessionStatus(own, user.pk)
     if user.is_authenticated:
@@ -74,7 +74,7 @@ def status_of(
     if row is not None:
         return SessionStatus(notice=notice_of(row) if row.ended_at is not None else None)
     unknown = as_uuid(getattr(session, "ended_session_id", None))
-    return SessionStatus(notice=None if unknown is None else notice_of_missing(unknown))
+    return SessionStatus(notice=None if unknown is None else notice_of_unknown(unknown))
 
 
 def cookie_digest(cookies: Mapping[str, str]) -> str | None:

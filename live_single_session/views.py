@@ -58,24 +58,17 @@ def status(request: HttpRequest) -> JsonResponse:
     if found.session_id is None and SESSION_KEY in request.session and not found.notice:
         # From before the installation: it is adopted, and has an id afterwards.
         return JsonResponse({"live": True, "session": None})
-    if not _has_new_key(request):
-        # It is no use of the session. And no dead cookie is removed: a script asks here,
-        # whose answer may come late, when somebody has signed in again in another tab.
-        leave_session_alone(request)
-        state_of(request).only_asks = True
+    # It is no use of the session. And no dead cookie is removed: a script asks here, whose
+    # answer may come late, when somebody has signed in again in another tab.
+    leave_session_alone(request)
+    state_of(request).only_asks = True
     if found.notice is not None:
         frame = found.notice.frame(signed_in=found.signed_in)
         body = {**frame, **found.notice.body()}
-        return JsonResponse(body, status=401, headers={HEADER: found.notice.header})
+        return JsonResponse(body, status=401, headers={HEADER: found.notice.code})
     if found.session_id is not None:
         return JsonResponse({"live": True, "session": str(found.session_id)})
     return JsonResponse({"code": "not_signed_in"}, status=401)
-
-
-def _has_new_key(request: HttpRequest) -> bool:
-    """Tell whether the session got another key in this request, as by a rotated secret."""
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return request.session.session_key not in (None, cookie)
 
 
 # A user's own sessions

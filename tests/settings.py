@@ -90,7 +90,7 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(_own_file)}
 
-SESSION_ENGINE = os.environ.get("SESSION_ENGINE", "django.contrib.sessions.backends.db")
+SESSION_ENGINE = os.environ.get("SESSION_ENGINE", "live_single_session.backends.db")
 SESSION_FILE_PATH = os.environ.get("SESSION_FILE_PATH")
 
 _redis_url = os.environ.get("REDIS_URL")

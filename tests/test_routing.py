@@ -6,11 +6,11 @@ import pytest
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.urls import path
 
 from live_single_session import registry
+from live_single_session.backends.db import SessionStore
 from live_single_session.models import EndReason, UserSession
 from live_single_session.realtime.guard import Guard
 from live_single_session.routing import (
@@ -18,7 +18,7 @@ from live_single_session.routing import (
     user_of,
     websocket_urlpatterns,
 )
-from tests.browsers import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
 from tests.site.consumers import ChatConsumer
 
 pytestmark = pytest.mark.django_db(transaction=True)

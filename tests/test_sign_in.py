@@ -10,7 +10,6 @@ from channels.sessions import SessionMiddlewareStack
 from django.contrib import auth
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
@@ -18,8 +17,9 @@ from django.test import RequestFactory
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from live_single_session.backends.db import SessionStore
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession
-from tests.browsers import AsyncBrowser, Browser, who
+from tests.helpers.clients import AsyncBrowser, Browser, who
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]

@@ -16,11 +16,11 @@ def main(number: int) -> None:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.hashers import make_password
     from django.contrib.auth.models import User
-    from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.models import Session
     from django.core.management import call_command
     from django.utils import timezone
 
+    from live_single_session.backends.db import SessionStore
     from tests.site.people import PASSWORD
 
     call_command("migrate", verbosity=0)

@@ -1,6 +1,6 @@
-"""Session engines that stay ended: Django's own, behind a fence.
+"""Session engines behind a fence: Django's own, and a mixin for those of others.
 
-``live_single_session.backends.cached_db``, ``.cache``, ``.file`` and ``.signed_cookies``
-are drop-in replacements for Django's engines of the same names. Django's ``db`` engine
-needs no fence: deleting its row is final.
+``live_single_session.backends.db``, ``.cached_db``, ``.cache``, ``.file`` and
+``.signed_cookies`` are the twins of Django's engines of the same names: they use the same
+tables, cache keys, files and cookies.
 """

@@ -1,14 +1,18 @@
-"""Django's ``cached_db`` session engine, behind a fence that costs no added round trip."""
+"""The twin of Django's ``cached_db`` session engine; it costs no added round trip."""
 
-from django.contrib.sessions.backends.cached_db import SessionStore as DjangoStore
+import logging
+
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedDBStore
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 
-from live_single_session.backends.fence import MarkedFence
+from live_single_session.backends.marks import MarkedFence
+from live_single_session.backends.rows import RowsFence
+from live_single_session.models import FINGERPRINT_KEY
+
+logger = logging.getLogger("django.contrib.sessions")
 
 
-class SessionStore(MarkedFence, DjangoStore):  # type: ignore[misc]
-    """Sessions that a racing read or a late save cannot bring back."""
-
+class _DjangoStore(CachedDBStore):
     # A session is created empty, and saved again once there is something in it. Were it
     # cached before, and the cache away by then, it would stay empty.
 
@@ -19,9 +23,33 @@ class SessionStore(MarkedFence, DjangoStore):  # type: ignore[misc]
         else:
             super().save()
 
-    async def asave(self, must_create: bool = False) -> None:
-        """See ``save()``."""
-        if must_create:
-            await DBStore.asave(self, must_create)
+
+class SessionStore(RowsFence, MarkedFence, _DjangoStore):
+    """Sessions in rows and a cache, opened by their current keys only."""
+
+    def _insert(self) -> None:
+        if self._is_beside_registry():
+            self._set_fingerprint()  # it is committed with the key, or not at all
         else:
-            await super().asave()
+            self._session_cache.pop(FINGERPRINT_KEY, None)
+        super()._insert()
+
+    def _confirm(self) -> None:
+        super()._confirm()
+        if FINGERPRINT_KEY in self._session_cache:
+            self._cache_data()
+        else:
+            self._set_fingerprint()
+            self._unless_gone(self._update)
+            self._note_written()
+
+    def _update(self) -> None:
+        super()._update()
+        if self._is_beside_registry():
+            self._cache_data()
+
+    def _cache_data(self) -> None:
+        try:
+            self._cache.set(self.cache_key, self._session_cache, self.get_expiry_age())
+        except Exception:
+            logger.exception("Error saving to cache (%s)", self._cache)

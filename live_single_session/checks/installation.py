@@ -6,10 +6,6 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.contrib.sessions.backends.cache import SessionStore as CacheStore
-from django.contrib.sessions.backends.cached_db import SessionStore as CachedDBStore
-from django.contrib.sessions.backends.file import SessionStore as FileStore
-from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
 from django.core import checks
 from django.db import connections
 from django.utils.module_loading import import_string
@@ -33,7 +29,14 @@ IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
 def register() -> None:
     """Register the checks; called when the app is ready."""
-    for check in (check_middleware, check_layer, check_engine, check_sqlite, check_choice):
+    for check in (
+        check_middleware,
+        check_layer,
+        check_engine,
+        check_isolation,
+        check_sqlite,
+        check_choice,
+    ):
         checks.register(check, checks.Tags.security)
 
 
@@ -134,32 +137,47 @@ def _socket_timeout(layer: Any, index: int) -> float | None:
 
 
 def check_engine(**kwargs: Any) -> Messages:
-    """E005 and W006: a session engine that can bring ended sessions back."""
+    """E005: a session engine that opens sessions which have ended."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if issubclass(store, Fence):
         return []
-    for django_store, (name, reason) in _UNSAFE.items():
-        if issubclass(store, django_store):
-            return [_unsafe_engine(name, reason)]
-    return []
+    django, _, name = settings.SESSION_ENGINE.rpartition(".")
+    hint = (
+        f"Use 'live_single_session.backends.{name}': whoever is signed in stays so."
+        if django == "django.contrib.sessions.backends"
+        else "Put live_single_session.backends.fence.Fence in front of it."
+    )
+    return [
+        checks.Error(
+            f"The session engine {settings.SESSION_ENGINE!r} lets ended sessions live on.",
+            hint=hint,
+            id="live_single_session.E005",
+        )
+    ]
 
 
-_COOKIES = "a session in a cookie can't be ended: the cookie can be sent again"
-
-_UNSAFE: dict[type, tuple[str, str]] = {
-    CachedDBStore: ("cached_db", "a read that began before the end fills the cache again"),
-    CacheStore: ("cache", "a late save can write an ended session again"),
-    FileStore: ("file", "a late save can write an ended session again"),
-    CookieStore: ("signed_cookies", _COOKIES),
-}
-
-
-def _unsafe_engine(name: str, reason: str) -> checks.CheckMessage:
-    text = f"The session engine {settings.SESSION_ENGINE!r} can bring ended sessions back."
-    hint = f"Use 'live_single_session.backends.{name}': {reason}."
-    if name == "signed_cookies":
-        return checks.Error(text, hint=hint, id="live_single_session.E005")
-    return checks.Warning(text, hint=hint, id="live_single_session.W006")
+def check_isolation(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:
+    """E006: a decision would be made by what was true when its transaction began."""
+    connection: Any = connections[db.database()]
+    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
+    if connection.vendor == "postgresql":
+        # psycopg's numbers: 1 is READ UNCOMMITTED, which is the same there.
+        is_right = level is None or int(level) in (1, 2)
+    elif connection.vendor == "mysql":
+        level = connection.isolation_level  # Django's default is read committed
+        is_right = level in ("read committed", "read uncommitted")
+    else:
+        return []
+    if is_right:
+        return []
+    return [
+        checks.Error(
+            f"The isolation level of database {db.database()!r} is {level!r}.",
+            hint="Remove OPTIONS['isolation_level']: Django's default, read committed, is "
+            "the one by which two sign-ins at once see each other.",
+            id="live_single_session.E006",
+        )
+    ]
 
 
 def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:

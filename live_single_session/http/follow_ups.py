@@ -1,15 +1,17 @@
 """What there is to do about a request's session before its response goes out.
 
-It is decided without I/O, and done by one synchronous function, in a thread if need be.
+It is chosen without I/O from what the request has loaded, may be several things, and is done
+by one synchronous function, in a thread if need be.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -21,247 +23,236 @@ from live_single_session.django_internals import (
     loaded_data,
     loaded_user,
     skip_session_cookie,
-    user_found_by_django,
 )
 from live_single_session.http import activity, refusals, responses
-from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
-from live_single_session.notices import HEADER, notice_of
+from live_single_session.models import EndReason, UserSession
+from live_single_session.notices import HEADER, EndNotice, notice_of, notice_of_unknown
 from live_single_session.registry import ending, engine, lifecycle, records
 from live_single_session.request_state import state_of
+from live_single_session.session_user import is_of_user_model
 
 FollowUp = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a request looks like when its response is about to go out.
+
+    Attributes:
+        has_failed: Django saves no session and sets no cookie.
+        is_refused: a sign-in of this request was refused.
+        is_told: the response tells of an ended session already.
+        has_bearer: it is signed in by other means than its session.
+        has_begun: it has signed in.
+        is_uncommitted: what it changed in the registry may have been rolled back.
+        is_signed_in: somebody is signed in to its session.
+        has_row: the registry knows that session.
+        is_adoptable: it does not, and the user is known.
+        is_turned_away: Django does not let that user in.
+        is_dead: the key that it came with opens nothing.
+        lasts_otherwise: its session expires at another time than the registry knows.
+        is_cookie_renewed: the browser is about to get the session itself anew.
+        is_use_due: it is time to record its use.
+    """
+
+    has_failed: bool = False
+    is_refused: bool = False
+    is_told: bool = False
+    has_bearer: bool = False
+    has_begun: bool = False
+    is_uncommitted: bool = False
+    is_signed_in: bool = False
+    has_row: bool = False
+    is_adoptable: bool = False
+    is_turned_away: bool = False
+    is_dead: bool = False
+    lasts_otherwise: bool = False
+    is_cookie_renewed: bool = False
+    is_use_due: bool = False
+
+
+def choose(facts: Facts) -> list[FollowUp]:
+    """Choose what has to be done, in this order; nothing, as a rule."""
+    if facts.is_refused and facts.has_failed:
+        return [refuse]
+    if facts.has_failed:
+        return [abandon_sign_in] if facts.has_begun else []
+    due: dict[FollowUp, bool] = {
+        settle: facts.is_uncommitted,
+        explain: facts.is_dead and not (facts.is_told or facts.has_bearer),
+        adopt: facts.is_adoptable,
+        check_user: facts.is_signed_in and facts.has_row and facts.is_turned_away,
+        note_expiry: facts.lasts_otherwise,
+        check_cookie: facts.is_cookie_renewed,
+        activity.record: facts.is_use_due,
+    }
+    return [follow_up for follow_up, is_due in due.items() if is_due]
+
+
 def follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
-    """Return what has to be done before this response goes out; None, as a rule."""
-    if follow_up := _about_session(request, response):
-        return follow_up
-    return activity.record if activity.is_due(request) else None
+    """Return what does all that has to be done; None, as a rule."""
+    chosen = choose(facts_of(request, response))
+    return partial(_do, chosen) if chosen else None
 
 
-def _about_session(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
-    session = getattr(request, "session", None)
+def _do(
+    chosen: list[FollowUp], request: HttpRequest, response: HttpResponseBase
+) -> HttpResponseBase:
+    for follow_up in chosen:
+        response = follow_up(request, response)
+    return response
+
+
+def facts_of(request: HttpRequest, response: HttpResponseBase) -> Facts:
+    """Look at a request and its response, without I/O."""
+    session: Any = getattr(request, "session", None)
+    state = state_of(request)
+    always = {
+        "has_failed": response.status_code >= 500,
+        "is_refused": state.refused is not None,
+        "is_use_due": activity.is_due(request),
+    }
     data = loaded_data(session)
-    if session is None or data is None:
-        return None
-    # Django saves no session and sets no cookie for a response that failed.
-    if response.status_code >= 500:
-        if state_of(request).refused is not None:
-            return refuse
-        return abandon_login if _is_login_lost(request) else None
-    if HEADER in response.headers:
-        return None
-    if SESSION_KEY not in data:
-        if state_of(request).started is not None:
-            return abandon_login
-        return explain if _has_dead_cookie(request, session) else None
-    if SESSION_ID_KEY not in data:
-        return adopt if _user_of(request, data) else None
-    if _was_rolled_back(request, data):
-        return undo_login
-    if engine.keeps_keys() and session.session_key != _known_key(request):
-        return follow_key
-    if _is_turned_away(request):
-        return check_user
-    if _lasts_otherwise(request, session, data):
-        return note_expiry
-    return check_cookie if _is_cookie_renewed(request, session) else None
+    if data is None or not engine.is_gated(session):
+        return Facts(**always)
+    is_signed_in = SESSION_KEY in data
+    user = loaded_user(request)
+    return Facts(
+        **always,
+        is_told=HEADER in response.headers,
+        has_bearer=state.bearer is not None,
+        has_begun=session.has_begun,
+        is_uncommitted=session.is_uncommitted,
+        is_signed_in=is_signed_in,
+        has_row=session.row_id is not None,
+        is_adoptable=is_signed_in and session.row_id is None and _is_of(user, data),
+        is_turned_away=user is not None and not user.is_authenticated,
+        is_dead=session.is_dead and not is_signed_in,
+        lasts_otherwise=is_signed_in and _lasts_otherwise(session, data),
+        is_cookie_renewed=is_signed_in and _is_cookie_renewed(session),
+    )
+
+
+# What may have to be done
+
+
+def settle(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Leave the browser as it was, where a sign-in or a new key was rolled back."""
+    session: Any = request.session
+    session.settle()
+    return response
 
 
 def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Give a row to a session from before the installation."""
-    if not _go_back_to_old_key(request):
-        lifecycle.adopt(_user_of(request, request.session), request)
+    lifecycle.adopt(loaded_user(request), request)
     return response
 
 
 def refuse(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Answer a request whose login found no place, where a middleware has tried it."""
+    """Answer a request whose sign-in was refused, where a middleware has tried it."""
     refused = state_of(request).refused
     return response if refused is None else refusals.answer_everywhere(request, refused)
 
 
-def undo_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Sign out whom a login signed in that was rolled back, and leave the browser as it was."""
-    session = request.session
-    # In a site's TestCase no login is ever committed, and yet it is there.
-    if records.find_session(None, session[SESSION_ID_KEY]) is None:
-        session.delete()
-        cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        request.session = engine.store_class()(cookie)
+def abandon_sign_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """End the session of a sign-in whose view failed later: no browser gets it."""
+    session: Any = request.session
+    row = records.live_row(session.row_id)
+    if row is not None:
+        registry.end(row, EndReason.LOGGED_OUT)
     return response
-
-
-@sensitive_variables()
-def follow_key(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record a session's new key, or drop it if the session has ended meanwhile."""
-    session = request.session
-    old_key, new_key = _known_key(request), session.session_key
-    session_id, user_pk = session[SESSION_ID_KEY], session[SESSION_KEY]
-    if new_key is None or _go_back_to_old_key(request):
-        return response
-    if "_session_expiry" in session:  # the old key is suspect for as long as it may be cached
-        note_expiry(request, response)
-    key = lifecycle.rotate(session_id, user_pk, old_key, new_key)
-    if key != new_key:
-        session.delete(new_key)
-        # The browser keeps the dead cookie, by which the next request is told.
-        session._session_key = key or old_key
-        session.modified = key is not None
-    return response
-
-
-@sensitive_variables()
-def _go_back_to_old_key(request: HttpRequest) -> bool:
-    """Go on with a session's old key if its new one was rolled back with the view.
-
-    Returns:
-        whether it was.
-    """
-    old_key, new_key = _known_key(request), request.session.session_key
-    if not engine.keeps_keys() or new_key in (None, old_key) or engine.has(new_key):
-        return False
-    request.session = engine.store_class()(old_key)
-    request.session.modified = state_of(request).started is not None  # no browser has it yet
-    return True
 
 
 def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Record how long a session lasts, where that isn't what the registry knows."""
-    session = request.session
+    session: Any = request.session
     lifetime = timedelta(seconds=session.get_expiry_age())
     if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
         lifetime *= 1.1
-    note = lifecycle.prolong if state_of(request).started is None else lifecycle.set_lifetime
-    if not note(session[SESSION_ID_KEY], session[SESSION_KEY], lifetime):
+    note = lifecycle.set_lifetime if session.has_begun else lifecycle.prolong
+    if not note(session.row_id, session[SESSION_KEY], lifetime):
         skip_session_cookie(response)
     return response
 
 
 def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Renew no cookie of a session that ended meanwhile: its browser may have a newer one."""
-    session_id = as_uuid(request.session[SESSION_ID_KEY])
-    if session_id is None or ending.ended_among([session_id]):
+    session: Any = request.session
+    if ending.ended_among([session.row_id]):
         skip_session_cookie(response)
-    return response
-
-
-def abandon_login(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a login whose view failed later, or flushed it: no browser gets it."""
-    started = state_of(request).started
-    row = records.find_session(None, started.id) if started else None
-    if row is not None:
-        registry.end(row, EndReason.LOGGED_OUT)
     return response
 
 
 def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """End the session of a user who is no longer let in."""
-    session_id = as_uuid(request.session[SESSION_ID_KEY])
-    row = ending.ended_among([session_id]).get(session_id) if session_id else None
+    session: Any = request.session
+    row = ending.ended_among([session.row_id]).get(session.row_id)
     if row is None:
         return response
     request.session.flush()
-    return tell(request, response, row)
+    return tell(request, response, notice_of(row))
 
 
 @sensitive_variables()
 def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Tell the bearer of a dead cookie why it is dead."""
-    cookie = request.COOKIES[settings.SESSION_COOKIE_NAME]
-    session_id = getattr(request.session, "ended_session_id", None)
-    row = records.find_session(cookie, session_id)
-    if row is not None and row.ended_at is None:
-        row = _end_forgotten(request, row)
-    return response if row is None else tell(request, response, row)
+    """Tell the bearer of a dead key why it is dead."""
+    session: Any = request.session
+    session_id = session.ended_session_id
+    row = records.find_session(session.presented_key, session_id)
+    if row is None:
+        unknown = session_id and notice_of_unknown(session_id)
+        return tell(request, response, unknown) if unknown else response
+    if row.ended_at is None:
+        row = _end_expired(row)
+    if row is None:
+        # It may live on with another key, whose cookie must not be deleted by this answer.
+        keep_session_cookie(request, session.presented_key)
+        return response
+    return tell(request, response, notice_of(row))
 
 
-def _end_forgotten(request: HttpRequest, row: UserSession) -> UserSession | None:
-    """End a session that the engine has forgotten, unless it may live on with another key.
-
-    Returns:
-        what to tell, if anything.
-    """
-    if _was_flushed(request):
-        if not _was_refused(request):  # the view has signed its user out, in its own way
-            registry.end(row, EndReason.LOGGED_OUT)
-            return None
-    elif row.expires_at is None or row.expires_at > timezone.now():
-        # Another request may be about to bring its new key to the browser: that cookie
-        # must not be deleted by this answer.
-        keep_session_cookie(request)
+def _end_expired(row: UserSession) -> UserSession | None:
+    """End a live session whose data is gone, if it has expired; return what to tell."""
+    if row.expires_at is None or row.expires_at > timezone.now():
         return None
     registry.end(row, EndReason.EXPIRED)
     return records.find_session(None, row.pk)
 
 
 def tell(
-    request: HttpRequest, response: HttpResponseBase, row: UserSession
+    request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
-    """Return the answer to a request whose session has ended."""
-    return responses.session_ended(request, response, notice_of(row))
+    """Return the answer to a request whose session has ended.
+
+    Only somebody who looks has been told: others keep the cookie, by which the next page is.
+    """
+    session: Any = request.session
+    if not responses.is_seen(request):
+        keep_session_cookie(request, session.presented_key)
+    return responses.session_ended(request, response, notice)
 
 
-@sensitive_variables()
-def _has_dead_cookie(request: HttpRequest, session: SessionBase) -> bool:
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return bool(cookie) and cookie != session.session_key and not state_of(request).signed_out
+# What a request looks like
 
 
-@sensitive_variables()
-def _known_key(request: HttpRequest) -> str | None:
-    """Return the session's key as the registry knows it."""
-    started = state_of(request).started
-    return started.key if started else request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-
-
-@sensitive_variables()
-def _is_login_lost(request: HttpRequest) -> bool:
-    started = state_of(request).started
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return started is not None and started.key != cookie
-
-
-def _lasts_otherwise(request: HttpRequest, session: SessionBase, data: dict[str, Any]) -> bool:
-    if state_of(request).started is not None:
-        return "_session_expiry" in data  # set by the view, after it signed its user in
-    known = getattr(session, "known_expiry", None)
-    if known is None or not _is_cookie_renewed(request, session):
+def _is_of(user: Any, data: dict[str, Any]) -> bool:
+    """Tell whether this is the user to whom this request has found its session to belong."""
+    if user is None or not user.is_authenticated or not is_of_user_model(user):
         return False
-    return bool(known < session.get_expiry_date())
+    return bool(str(user.pk) == data[SESSION_KEY])
 
 
-def _is_cookie_renewed(request: HttpRequest, session: SessionBase) -> bool:
+def _lasts_otherwise(session: Any, data: dict[str, Any]) -> bool:
+    if session.has_begun:
+        return "_session_expiry" in data  # set by the view, after it signed its user in
+    if session.known_expiry is None or not _is_cookie_renewed(session):
+        return False
+    return bool(session.known_expiry < session.get_expiry_date())
+
+
+def _is_cookie_renewed(session: Any) -> bool:
     """Tell whether the browser gets a session anew that is a cookie, and was one before."""
-    if engine.keeps_keys() or state_of(request).started is not None:
+    if engine.keeps_keys(type(session)) or session.has_begun or session.row_id is None:
         return False
     return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
-
-
-def _was_flushed(request: HttpRequest) -> bool:
-    """Tell whether this request had a session that was flushed while it ran."""
-    # A cookie that is its own session and can still be read was there to be flushed.
-    return not engine.keeps_keys() or state_of(request).flushed
-
-
-def _was_refused(request: HttpRequest) -> bool:
-    """Tell whether Django found nobody behind the session that this request came with."""
-    user = user_found_by_django(request)
-    return user is not None and not user.is_authenticated
-
-
-def _was_rolled_back(request: HttpRequest, data: dict[str, Any]) -> bool:
-    started = state_of(request).started
-    return started is not None and started.id == data[SESSION_ID_KEY] and not started.committed
-
-
-def _user_of(request: HttpRequest, data: Any) -> Any:
-    """Return the user whom this request has found its session to belong to."""
-    user = loaded_user(request)
-    signed_in = user is not None and user.is_authenticated
-    return user if signed_in and str(user.pk) == data[SESSION_KEY] else None
-
-
-def _is_turned_away(request: HttpRequest) -> bool:
-    user = loaded_user(request)
-    return user is not None and not user.is_authenticated

@@ -8,14 +8,12 @@ straight back: then the answer is a page of our own. APIs get JSON.
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
@@ -23,14 +21,14 @@ from live_single_session.exceptions import LoginRefused
 from live_single_session.http import login_page, pending_login
 from live_single_session.http.responses import is_page
 from live_single_session.models import UserSession
-from live_single_session.registry import engine, limits, logins
+from live_single_session.registry import limits, logins
 from live_single_session.session_info import SessionInfo, ids_of
 from live_single_session.site_urls import choose_url, login_url
 
 
 def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
     """Return the answer to a request whose login found no place."""
-    _flush_again(request, refused.user)
+    _leave_again(request, refused.user)
     waiting = pending_login.of_session(request.session)
     if not is_page(request):
         response: HttpResponse = _json(request, refused, waiting)
@@ -47,23 +45,19 @@ def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
 
 def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
     """Return the answer where a middleware signs in on every page: no other one helps."""
-    _flush_again(request, refused.user)
+    _leave_again(request, refused.user)
     pending_login.drop(request.session)
     answer = _own_page(request, refused) if is_page(request) else _json(request, refused, None)
     add_never_cache_headers(answer)
     return answer
 
 
-@sensitive_variables()
-def _flush_again(request: HttpRequest, user: Any) -> None:
-    """Leave nothing of the session that the login has flushed.
+def _leave_again(request: HttpRequest, user: Any) -> None:
+    """End what the browser was signed in to, which Django has flushed for the sign-in.
 
     With ``ATOMIC_REQUESTS`` that was rolled back with the view.
     """
-    logins.leave(user, request)
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if cookie and cookie != request.session.session_key and engine.keeps_keys():
-        engine.forget(cookie)
+    logins.end_left(getattr(request.session, "left", ()), user)
 
 
 def detail(live: Sequence[UserSession]) -> str:

@@ -4,9 +4,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
 
 from live_single_session.notices import HEADER, EndNotice
 from live_single_session.site_urls import login_url
@@ -23,6 +24,11 @@ def is_page(request: HttpRequest) -> bool:
     return accept is None or "text/html" in accept
 
 
+def is_seen(request: HttpRequest) -> bool:
+    """Tell whether somebody sees the answer: not one to a script, nor one fetched ahead."""
+    return is_page(request) and "prefetch" not in request.headers.get("Sec-Purpose", "")
+
+
 def session_ended(
     request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
@@ -36,13 +42,13 @@ def session_ended(
         _leave_message(request, notice)
     elif is_page(request):
         _leave_message(request, notice)
-        told = HttpResponseRedirect(_login_location(request, response, notice.header))
+        told = HttpResponseRedirect(_login_location(request, response, notice.code))
     else:
         told = JsonResponse(notice.body(), status=401)
     if told is not response:
         told.cookies = response.cookies
         add_never_cache_headers(told)
-    told.headers[HEADER] = notice.header
+    told.headers[HEADER] = notice.code
     return told
 
 
@@ -87,3 +93,15 @@ def with_query(url: str, extra: dict[str, str]) -> str:
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, urlencode(extra, safe="/")) if part)
     return urlunsplit(parts._replace(query=query))
+
+
+def busy(request: HttpRequest) -> HttpResponse:
+    """Return the answer to a request that others have kept waiting for too long."""
+    text = _("Too much is going on with your account at the moment. Please try again.")
+    if is_page(request):
+        told = HttpResponse(text, content_type="text/plain; charset=utf-8", status=503)
+    else:
+        told = JsonResponse({"code": "busy", "detail": text}, status=503)
+    told.headers["Retry-After"] = "1"
+    add_never_cache_headers(told)
+    return told

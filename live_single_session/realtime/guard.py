@@ -70,7 +70,7 @@ async def _answer_401(scope: Scope, send: Send, notice: EndNotice) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (HEADER.lower().encode(), notice.header.encode()),
+        (HEADER.lower().encode(), notice.code.encode()),
     ]
     await send({"type": "http.response.start", "status": 401, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -11,7 +11,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.realtime.lookup import Place
 from live_single_session.registry import db, ending
 
@@ -54,7 +54,7 @@ def _ended_among(users: Mapping[UUID, object]) -> dict[UUID, Found]:
     found = {pk: Found(notice_of(row), False) for pk, row in rows.items() if row is not None}
     for session_id in missing:
         user_is_gone = str(users[session_id]) in gone
-        notice = notice_of_missing(session_id, user_is_gone=user_is_gone)
+        notice = notice_of_unknown(session_id, user_is_gone=user_is_gone)
         found[session_id] = Found(notice, is_missing=True)
     return found
 

@@ -10,10 +10,8 @@ from typing import Any
 from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.utils.http import http_date
 
-from live_single_session.models import SESSION_ID_KEY, as_uuid
 from live_single_session.realtime.asgi import (
     Application,
     Message,
@@ -23,7 +21,7 @@ from live_single_session.realtime.asgi import (
     required,
 )
 from live_single_session.realtime.lookup import look_up
-from live_single_session.registry import ending, engine
+from live_single_session.registry import engine
 
 
 class SessionMiddleware:
@@ -52,36 +50,31 @@ class SessionMiddleware:
         await self.inner({**scope, "session": session}, receive, storing)
 
 
-async def _stored(session: SessionBase, scope: Scope, start: Message) -> Message:
+async def _stored(session: Any, scope: Scope, start: Message) -> Message:
     """Store a session that has changed; return the start of the answer with its cookie."""
+    is_refused = _noted(session, "ended_session_id") and SESSION_KEY not in session
+    if start.get("status", 200) >= 500 or is_refused:
+        return start
     start = {**start, "headers": list(start.get("headers", ()))}
-    if start.get("status", 200) >= 500 or await look_up(scope, _has_ended, session):
-        return start
-    if session.is_empty():
-        if settings.SESSION_COOKIE_NAME in scope["cookies"]:
-            CookieMiddleware.delete_cookie(
-                start,
-                settings.SESSION_COOKIE_NAME,
-                path=settings.SESSION_COOKIE_PATH,
-                domain=settings.SESSION_COOKIE_DOMAIN,
-            )
-        return start
-    try:
+    if not session.is_empty():
         await look_up(scope, session.save)
-    except UpdateError as error:
-        if not engine.is_gone(error):
-            raise
-        return start
-    _set_cookie(session, start)
+        if not _noted(session, "dropped"):
+            _set_cookie(session, start)
+    elif settings.SESSION_COOKIE_NAME in scope["cookies"] and not _noted(
+        session, "keeps_cookie"
+    ):
+        CookieMiddleware.delete_cookie(
+            start,
+            settings.SESSION_COOKIE_NAME,
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+        )
     return start
 
 
-def _has_ended(session: SessionBase) -> bool:
-    """Tell whether a session was refused when it was loaded, or has ended since."""
-    if SESSION_KEY not in session:
-        return getattr(session, "ended_session_id", None) is not None
-    session_id = as_uuid(session.get(SESSION_ID_KEY))
-    return session_id is not None and session_id in ending.ended_among({session_id})
+def _noted(session: Any, name: str) -> bool:
+    """Return what the session engine has noted; Django's own note nothing."""
+    return bool(getattr(session, name, None))
 
 
 def _set_cookie(session: Any, start: Message) -> None:

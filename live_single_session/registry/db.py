@@ -1,29 +1,29 @@
-"""The table of sessions, and the lock under which a user's rows are changed."""
+"""The registry's database: the user's lock, its rows, its clock."""
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import connections, router, transaction
+from django.db import DatabaseError, OperationalError, connections, router, transaction
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Now as DatabaseNow
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
-from live_single_session.models import (
-    UserSession,
-    UserSessionQuerySet,
-)
+from live_single_session.exceptions import Busy
+from live_single_session.models import UserSession, UserSessionQuerySet
 
 CHUNK = 500
 
 # Always true. What asks for the time is cached neither by django-cachalot, which has to see
 # Django's own class, nor by pgpool.
 UNCACHED = IsNull(DatabaseNow(), False)
+LOCK_SECONDS = 10  # that a lock which others hold is waited for
 
 
 class Now(DatabaseNow):
@@ -43,61 +43,130 @@ class Now(DatabaseNow):
         return self.as_sql(compiler, connection, template=template)
 
 
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a user, as long as its transaction lasts.
+
+    Attributes:
+        user: the user as the database has it.
+        now: the database's time.
+    """
+
+    user: Any
+    now: datetime
+
+
 def database() -> str:
     """Return the alias of the database that the registry is written to and decided in."""
     return router.db_for_write(UserSession)
 
 
+def place_of(using: str) -> list[str]:
+    """Return what tells the database of an alias from others."""
+    settings = connections[using].settings_dict
+    return [str(settings.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]
+
+
 def looks_in(using: str) -> bool:
     """Tell whether the registry looks users up in the database that this alias names."""
-    return using == database() or _place(using) == _place(database())
+    return using == database() or place_of(using) == place_of(database())
+
+
+@contextmanager
+def locked_user(user_pk: Any, *, wait: bool = True) -> Iterator[Lock]:
+    """Hold the lock of one user for one transaction.
+
+    Raises:
+        DoesNotExist: there is no such user; or others hold the lock, and this is not to
+            ``wait`` for it.
+        Busy: others have held it for too long.
+    """
+    with transaction.atomic(using=database()):
+        users = _take_locks([user_pk], wait=wait)
+        if not users:
+            raise get_user_model().DoesNotExist
+        yield Lock(users[0], users[0].registry_now)
 
 
 @contextmanager
 def locked(user_pks: Collection[Any], *, wait: bool = True) -> Iterator[datetime]:
     """Hold the locks of some users for one transaction; yield the database's time.
 
+    Raises:
+        DoesNotExist, Busy: see ``locked_user()``.
+    """
+    with transaction.atomic(using=database()):
+        users = _take_locks(user_pks, wait=wait)
+        if not users:
+            raise get_user_model().DoesNotExist
+        yield users[0].registry_now
+
+
+def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
+    """Lock users and return them.
+
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
     takes the database's.
-
-    Raises:
-        DoesNotExist: there are no such users; or others hold their locks, and this is not
-            to ``wait`` for them.
     """
     using = database()
-    with transaction.atomic(using=using):
-        features = connections[using].features
-        users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
-        if features.has_select_for_update:
-            # In one order, so that two users who swap browsers can't deadlock.
-            users = users.order_by("pk").select_for_update(
-                no_key=features.has_select_for_no_key_update,
-                skip_locked=not wait and features.has_select_for_update_skip_locked,
-            )
-        else:
-            rows().filter(pk=uuid.UUID(int=0)).update(slot="")
-        times = list(users.values_list(Now(), flat=True))
-        if not times:
-            raise get_user_model().DoesNotExist
-        yield times[0]
+    features = connections[using].features
+    users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
+    users = users.only(*_needed_fields()).annotate(registry_now=Now())
+    if not features.has_select_for_update:
+        _write_something(using)
+        return list(users)
+    # In one order, so that two users who swap browsers can't deadlock.
+    users = users.order_by("pk")
+    no_key = features.has_select_for_no_key_update
+    if not features.has_select_for_update_skip_locked:
+        return list(users.select_for_update(no_key=no_key))
+    found = list(users.select_for_update(skip_locked=True, no_key=no_key))
+    if len(found) == len(set(user_pks)) or not wait:
+        return found
+    with _bounded_wait(using):
+        return list(users.select_for_update(no_key=no_key))
+
+
+def _needed_fields() -> list[str]:
+    """Name what is read of a locked user: a sign-in has to look at the password again."""
+    opts = get_user_model()._meta
+    return ["pk", *(f.name for f in opts.concrete_fields if f.name == "password")]
+
+
+def _write_something(using: str) -> None:
+    try:
+        rows().filter(pk=uuid.UUID(int=0)).update(slot="")
+    except OperationalError as error:
+        raise Busy from error
+
+
+@contextmanager
+def _bounded_wait(using: str) -> Iterator[None]:
+    """Wait for the locks of others for a bounded time, by this connection's own setting."""
+    if connections[using].vendor == "postgresql":
+        read = "SHOW lock_timeout"
+        write = "SELECT set_config('lock_timeout', %s, true)"  # for this transaction
+        wanted: Any = f"{LOCK_SECONDS}s"
+    else:
+        read = "SELECT @@innodb_lock_wait_timeout"
+        write = "SET SESSION innodb_lock_wait_timeout = %s"
+        wanted = LOCK_SECONDS
+    with connections[using].cursor() as cursor:
+        cursor.execute(read)
+        before = cursor.fetchone()[0]
+        cursor.execute(write, [wanted])
+        try:
+            yield
+        except OperationalError as error:
+            raise Busy from error
+        finally:
+            with suppress(DatabaseError):  # a transaction that has failed is rolled back
+                cursor.execute(write, [before])
 
 
 def rows() -> UserSessionQuerySet:
     """Return all sessions, where they are written, and past any cache of queries."""
     return UserSession.objects.using(database()).filter(UNCACHED)
-
-
-def for_update(rows: UserSessionQuerySet) -> UserSessionQuerySet:
-    """Read what is committed rather than a snapshot, under stricter isolation as well.
-
-    Not on MariaDB and MySQL: there, a locking read that goes by several indexes deadlocks
-    with the logins of other users (tried: it does). The user's lock suffices.
-    """
-    connection = connections[database()]
-    features = connection.features
-    if not features.has_select_for_update or connection.vendor == "mysql":
-        return rows
-    return rows.select_for_update(no_key=features.has_select_for_no_key_update)
 
 
 def on_commit(function: Any, *args: Any) -> None:
@@ -125,8 +194,3 @@ def batches(rows: UserSessionQuerySet) -> Iterator[list[tuple[uuid.UUID, Any]]]:
     while batch:
         yield batch
         batch = list(ordered.filter(pk__gt=batch[-1][0])[:CHUNK])
-
-
-def _place(using: str) -> list[str]:
-    settings = connections[using].settings_dict
-    return [str(settings.get(name) or "") for name in ("ENGINE", "HOST", "PORT", "NAME")]

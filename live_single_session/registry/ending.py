@@ -1,9 +1,9 @@
-"""How sessions end: in the table, in the session engine, and for those who listen."""
+"""How sessions end: in the registry, in the session engine, and for those who listen."""
 
 import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,17 +13,15 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.models import (
-    EndReason,
-    UserSession,
-    UserSessionQuerySet,
-)
+from live_single_session.models import EndReason, UserSession, UserSessionQuerySet
 from live_single_session.registry import db, engine, events
 
 logger = logging.getLogger("live_single_session")
 
-# Added to how long a fenced engine remembers that a session may have ended.
+# Added to how long a cache remembers that a key may be invalid.
 MARGIN_SECONDS = 24 * 60 * 60
+# After which an end that nobody was told of is announced again.
+UNTOLD_SECONDS = 60
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -35,8 +33,11 @@ def end(session: UserSession, reason: str) -> bool:
 
     Returns:
         whether this call ended it; False if it had ended before.
+
+    Raises:
+        ValueError: the reason is none.
     """
-    return end_where(session.user_id, reason, Q(pk=session.pk)) == 1
+    return end_where(session.user_id, EndReason(reason), Q(pk=session.pk)) == 1
 
 
 def end_all(user: Any, reason: str, keep: UserSession | uuid.UUID | None = None) -> int:
@@ -49,9 +50,13 @@ def end_all(user: Any, reason: str, keep: UserSession | uuid.UUID | None = None)
 
     Returns:
         how many this call ended.
+
+    Raises:
+        ValueError: the reason is none.
     """
     kept = keep.pk if isinstance(keep, UserSession) else keep
-    return end_where(user.pk, reason, Q() if kept is None else ~Q(pk=kept))
+    match = Q() if kept is None else ~Q(pk=kept)
+    return end_where(user.pk, EndReason(reason), match, user=user)
 
 
 def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSession | None]:
@@ -74,30 +79,45 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     return ended
 
 
-def finish(rows: UserSessionQuerySet | None = None, *, wait: bool = True) -> int:
-    """Make the engine forget ended sessions that it may still hold. Idempotent.
+def finish(rows: UserSessionQuerySet | None = None) -> int:
+    """Finish what processes that died have left of ended sessions. Idempotent.
+
+    The engine forgets those that it may still hold, and who listens is told of those ends
+    that nobody was told of.
 
     Args:
         rows: which ones to look at; by default all.
-        wait: whether to wait for requests that are writing to them.
 
     Returns:
-        how many this call finished.
+        how many the engine has forgotten now.
     """
-    unfinished = (db.rows() if rows is None else rows).unfinished()
+    looked_at = db.rows() if rows is None else rows
+    unfinished = looked_at.unfinished()
     finished = 0
     for chunk in db.chunks(unfinished.values_list("pk", flat=True)):
         found = list(unfinished.filter(pk__in=chunk))
         # Their marks may not have been set, or not have outlived the cache.
-        if suspect([row.session_key for row in found], found):
-            finished += _forget({row.pk: row.session_key for row in found}, wait=wait)
+        if mark([row.session_key for row in found], found):
+            finished += _forget({row.pk: row.session_key for row in found})
+    announce_untold(looked_at)
     return finished
 
 
-def is_held(row: UserSession, now: datetime) -> bool:
+def announce_untold(rows: UserSessionQuerySet) -> None:
+    """Announce ends again whose process died before the site's receivers had run."""
+    if not events.has_receivers():
+        return
+    long_ago = db.Now() - timedelta(seconds=UNTOLD_SECONDS)
+    untold = rows.filter(announced_at__isnull=True, ended_at__lt=long_ago)
+    for chunk in db.chunks(untold.values_list("pk", flat=True)):
+        for batch in _by_user(untold.filter(pk__in=chunk).select_related("replaced_by")):
+            events.send_ended(batch)
+
+
+def is_held(row: UserSession, now: datetime, user: Any = None) -> bool:
     """Tell whether a session is still there, as the engine says; tokens have none."""
     if row.session_key:
-        return engine.holds(row.session_key, row.user_id)
+        return engine.holds(row.session_key, row.user_id, user)
     return row.expires_at is None or row.expires_at > now
 
 
@@ -107,12 +127,15 @@ def end_where(
     match: Q,
     replaced_by: UserSession | None = None,
     *,
+    user: Any = None,
     wait: bool = True,
 ) -> int:
     """End those of a user's live sessions that match; return how many they were."""
     try:
         with db.locked({user_pk}, wait=wait) as now:
-            rows = list(db.for_update(db.rows().live().filter(match, user_id=user_pk)))
+            rows = list(db.rows().live().filter(match, user_id=user_pk))
+            for row in rows if user is not None else ():
+                row.user = user  # who may be gone by the time that the end is announced
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
@@ -129,49 +152,64 @@ def end_rows(
     """End live rows; the caller holds their users' locks."""
     if not rows:
         return
+    left = _forget_in_transaction(rows)
+    announced_at = None if events.has_receivers() else now
+    changes = {
+        "ended_at": now,
+        "end_reason": reason,
+        "replaced_by": replaced_by,
+        "announced_at": announced_at,
+    }
+    for row in rows:
+        row.session_key = left.get(row.pk, "")
+        for name, value in changes.items():
+            setattr(row, name, value)
+    for chunk in db.chunks(left):
+        db.rows().filter(pk__in=chunk).update(**changes)
+    for chunk in db.chunks(row.pk for row in rows if row.pk not in left):
+        db.rows().filter(pk__in=chunk).update(**changes, session_key="")
+    for batch in _by_user(rows):
+        db.on_commit(events.send_ended, batch)
+
+
+@sensitive_variables()
+def _forget_in_transaction(rows: list[UserSession]) -> dict[uuid.UUID, str]:
+    """Delete the data of sessions, and mark their keys, in the transaction that ends them.
+
+    Returns:
+        the keys, by their rows' ids, of those that are left to be forgotten on commit.
+    """
     using = db.database()
-    changes = {"ended_at": now, "end_reason": reason, "replaced_by": replaced_by}
     keys = {row.pk: row.session_key for row in rows if row.session_key}
+    if not keys:
+        return keys
+    is_marked = mark(keys.values(), rows)
     if engine.shares_transaction(using):
         gone = engine.delete_rows(keys.values(), using)
-        keys = {pk: key for pk, key in keys.items() if key not in gone}
-        is_marked = True
-    else:
-        is_marked = suspect(keys.values(), rows)
+        if is_marked:
+            db.on_commit(engine.forget_cached, gone)
+            keys = {pk: key for pk, key in keys.items() if key not in gone}
     if keys and is_marked:
         db.on_commit(_forget, keys)
     elif keys:
         db.on_commit(finish, db.rows().filter(pk__in=list(keys)))
-    for row in rows:
-        row.session_key = keys.get(row.pk, "")
-        for name, value in changes.items():
-            setattr(row, name, value)
-    for chunk in db.chunks(keys):
-        db.rows().filter(pk__in=chunk).update(**changes)
-    for chunk in db.chunks(row.pk for row in rows if row.pk not in keys):
-        db.rows().filter(pk__in=chunk).update(**changes, session_key="")
-    for together in _by_user(rows):
-        db.on_commit(events.send_ended, together)
+    return keys
 
 
 @sensitive_variables()
-def _forget(keys: Mapping[uuid.UUID, str], *, wait: bool = True) -> int:
-    """Clean up after sessions that have ended; return how many were left to clean up."""
+def _forget(keys: Mapping[uuid.UUID, str]) -> int:
+    """Clean up after sessions that have ended; return how many were left to clean up.
+
+    Nobody waits for it, and it waits for nobody: a row that a request is writing to is left
+    to the next one who looks.
+    """
     using = db.database()
-    if wait or not engine.shares_transaction(using):
-        forgotten, left = set(engine.forget_rows(keys.values(), using)), keys
-    else:
+    if engine.shares_transaction(using):
         with transaction.atomic(using=using):
-            forgotten, left = engine.delete_rows(keys.values(), using), {}
-    for pk, key in left.items():
-        if key in forgotten:
-            continue
-        try:
-            engine.forget(key)
-        except Exception:
-            logger.exception("The engine could not forget session %s; it will be retried", pk)
-        else:
-            forgotten.add(key)
+            forgotten = engine.delete_rows(keys.values(), using)
+        engine.forget_cached(forgotten)
+    else:
+        forgotten = {key for pk, key in keys.items() if _is_forgotten(pk, key)}
     # A row that has ended keeps its key until it is blanked: it needs no second look.
     done = [pk for pk, key in keys.items() if key in forgotten]
     batches = (db.rows().unfinished().filter(pk__in=chunk) for chunk in db.chunks(done))
@@ -179,13 +217,23 @@ def _forget(keys: Mapping[uuid.UUID, str], *, wait: bool = True) -> int:
 
 
 @sensitive_variables()
-def suspect(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
-    """Set the fence before the commit, so that a crash leaves no gap."""
+def _is_forgotten(pk: uuid.UUID, session_key: str) -> bool:
+    try:
+        engine.forget(session_key)
+    except Exception:
+        logger.exception("The engine could not forget session %s; it will be retried", pk)
+        return False
+    return True
+
+
+@sensitive_variables()
+def mark(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
+    """Mark keys as possibly invalid before the commit, so that a crash leaves no gap."""
     now = timezone.now()
     lifetimes = [(row.expires_at - now).total_seconds() for row in rows if row.expires_at]
     seconds = max([settings.SESSION_COOKIE_AGE, *lifetimes]) + MARGIN_SECONDS
     try:
-        engine.suspect(keys, seconds)
+        engine.mark(keys, seconds)
     except Exception:
         logger.exception("The session cache could not be told that sessions end")
         return False
@@ -205,7 +253,10 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
         reason = _reason_to_end(row, now)
         if reason is not None:
             end_where(row.user_id, reason, Q(pk=row.pk), wait=False)
-    finish(doubtful, wait=False)
+    # Of users who were deleted past Django's signals: nobody is left to be locked.
+    orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())
+    orphans.update(ended_at=db.Now(), end_reason=EndReason.DEACTIVATED)
+    finish(doubtful)
     rows = doubtful.select_related("replaced_by").in_bulk()
     ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
     return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}
@@ -222,5 +273,5 @@ def _by_user(rows: Iterable[UserSession]) -> Iterator[tuple[UserSession, ...]]:
     users: dict[Any, list[UserSession]] = {}
     for row in rows:
         users.setdefault(row.user_id, []).append(row)
-    for together in users.values():
-        yield tuple(together)
+    for batch in users.values():
+        yield tuple(batch)

@@ -1,9 +1,9 @@
-"""What the registry asks of the session engine: to forget a session, and whether it has.
+"""What the registry asks of the session engine, which it finds by ``SESSION_ENGINE``.
 
-Two kinds of engine differ in when they are asked. Rows of Django's ``db`` engine in the
-registry's own database are deleted in the registry's transaction, which is final. All
-others are cleaned up on commit, since they forget at once what a rollback would have
-kept; those of ``live_single_session.backends`` stay ended meanwhile, and ever after.
+Where the engine keeps its sessions in rows of the registry's own database, they are deleted
+in the registry's transaction. All others are cleaned up on commit, since they forget at
+once what a rollback would have kept. Nothing depends on it: the engine opens a session only
+while the registry says so.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,33 +12,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DBStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieStore
-from django.db import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-    connections,
-    router,
-)
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import connections, router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-# What a database raises by itself. That no row was there to be updated, Django finds out.
-TROUBLE = (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-)
+from live_single_session.registry import statements
+from live_single_session.session_user import is_valid
 
 
 def store_class() -> Any:
@@ -46,24 +30,29 @@ def store_class() -> Any:
     return import_module(settings.SESSION_ENGINE).SessionStore
 
 
-def keeps_keys() -> bool:
-    """Tell whether a session has a lasting key. A signed cookie *is* its key."""
-    return not issubclass(store_class(), CookieStore)
+def is_gated(store: Any) -> bool:
+    """Tell whether a session, or its class, opens only what the registry says is live."""
+    return hasattr(store, "row_id")
+
+
+def keeps_keys(store: Any = None) -> bool:
+    """Tell whether sessions have a lasting key. A signed cookie *is* its key."""
+    return not issubclass(store or store_class(), CookieStore)
+
+
+def has_rows(store: Any) -> bool:
+    """Tell whether sessions are rows, which deleting is final for."""
+    return issubclass(store, DBStore) and getattr(store, "keeps_rows", False)
 
 
 def shares_transaction(using: str) -> bool:
     """Tell whether deleting a session can be part of a transaction on this database."""
     store = store_class()
-    return (
-        issubclass(store, DBStore)
-        and store.load is DBStore.load
-        and store.delete is DBStore.delete
-        and router.db_for_write(store.get_model_class()) == using
-    )
+    return has_rows(store) and router.db_for_write(store.get_model_class()) == using
 
 
 @sensitive_variables()
-def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
+def delete_rows(session_keys: Collection[str], using: str) -> set[str]:
     """Delete sessions of an engine that shares the transaction on this database.
 
     Returns:
@@ -71,8 +60,13 @@ def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
         alone: that request may be about to wait for the lock that the caller holds.
     """
     keys = set(session_keys)
+    if not keys:
+        return keys
     rows = store_class().get_model_class()._default_manager.using(using)
-    if keys and connections[using].features.has_select_for_update_skip_locked:
+    connection = connections[using]
+    if connection.vendor == "postgresql":
+        return statements.delete_free_sessions(rows.model, keys, connection)
+    if connection.features.has_select_for_update_skip_locked:
         free = rows.filter(session_key__in=keys).select_for_update(skip_locked=True)
         keys = set(free.values_list("session_key", flat=True))
     if keys:
@@ -81,85 +75,66 @@ def delete_rows(session_keys: Iterable[str], using: str) -> set[str]:
 
 
 @sensitive_variables()
-def suspect(session_keys: Iterable[str], seconds: float) -> None:
-    """Make a fenced cache engine ask the registry about these sessions from now on.
+def mark(session_keys: Iterable[str], seconds: float) -> None:
+    """Make a cache engine ask the registry about these keys from now on.
 
     Args:
-        session_keys: the sessions that may have ended.
-        seconds: how long the longest of them could have lived.
+        session_keys: the keys that may have become invalid.
+        seconds: how long the longest of their sessions could have lived.
     """
-    mark = getattr(store_class(), "suspect", None)
-    if mark is not None:
-        mark(session_keys, seconds)
-
-
-def is_gone(error: UpdateError) -> bool:
-    """Tell whether a session was not saved because it is gone, and not for other trouble."""
-    return not isinstance(error.__context__, TROUBLE)
-
-
-def save(session: SessionBase) -> bool:
-    """Save a session under the key that it has; False if the engine has forgotten that."""
-    try:
-        # Not as this request saves it, which may be content with less.
-        type(session).save(session)
-    except UpdateError as error:
-        if not is_gone(error):
-            raise
-        return False
-    return True
-
-
-@sensitive_variables()
-def forget_rows(session_keys: Collection[str], using: str) -> Collection[str]:
-    """Delete sessions in one query, if the engine can, once the transaction is over.
-
-    Nothing is locked by then, so that this may wait for whoever is writing to them.
-
-    Returns:
-        the keys of those that are gone now; none where the engine can't, or fails.
-    """
-    if not session_keys or not shares_transaction(using):
-        return ()
-    try:
-        rows = store_class().get_model_class()._default_manager.using(using)
-        rows.filter(session_key__in=list(session_keys)).delete()
-    except (InterfaceError, OperationalError):
-        return ()  # each is tried by itself, and says so
-    return session_keys
+    marker = getattr(store_class(), "mark", None)
+    if marker is not None:
+        marker(session_keys, seconds)
 
 
 @sensitive_variables()
 def forget(session_key: str) -> None:
-    """Delete one session, by the engine's own means."""
-    store_class()().delete(session_key)
+    """Delete the data of one session, by the engine's own means."""
+    store = store_class()()
+    getattr(store, "forget", store.delete)(session_key)
 
 
 @sensitive_variables()
-def has(session_key: str) -> bool:
-    """Tell whether the engine has a session of this key, in whatever state it is."""
-    store = store_class()(session_key)
-    if isinstance(store, DBStore):
-        return bool(_written_rows(store).filter(session_key=session_key).exists())
-    return bool(store.exists(session_key))
+def forget_cached(session_keys: Collection[str]) -> None:
+    """Delete what a cache holds of sessions whose rows are deleted."""
+    forgetter = getattr(store_class(), "forget_cached", None)
+    if forgetter is not None:
+        forgetter(session_keys)
 
 
 @sensitive_variables()
-def holds(session_key: str, user_pk: object) -> bool:
-    """Tell whether the engine still has this session, signed in as this user."""
-    store: SessionBase = store_class()(session_key)
-    if isinstance(store, DBStore) and type(store).load is DBStore.load:
-        return _holds_row(store, session_key, user_pk)
+def data_of(session_key: str) -> dict[str, Any]:
+    """Return what the engine has stored under a key, whether or not that opens anything."""
+    store = store_class()
+    if has_rows(store):
+        return _data_of_row(store, session_key)
+    session = store(session_key)
     # The file engine would put a new, empty session in the place of an expired one.
-    store.create = lambda: None  # type: ignore[method-assign]
-    return bool(store.get(SESSION_KEY) == str(user_pk))
+    session.create = lambda: None
+    data: dict[str, Any] = getattr(session, "peek", session.load)()
+    return data
 
 
 @sensitive_variables()
-def _holds_row(store: Any, session_key: str, user_pk: object) -> bool:
-    unexpired = _written_rows(store).filter(expire_date__gt=timezone.now())
-    row = unexpired.filter(session_key=session_key).first()
-    return row is not None and store.decode(row.session_data).get(SESSION_KEY) == str(user_pk)
+def _data_of_row(store: Any, session_key: str) -> dict[str, Any]:
+    row = _written_rows(store).filter(session_key=session_key).first()
+    if row is None or row.expire_date <= timezone.now():
+        return {}
+    data: dict[str, Any] = store().decode(row.session_data)
+    return data
+
+
+@sensitive_variables()
+def holds(session_key: str, user_pk: object, user: Any = None) -> bool:
+    """Tell whether the engine still has this session, signed in as this user.
+
+    Args:
+        session_key: its key.
+        user_pk: whose it is.
+        user: the user, where a session that Django would refuse counts as gone.
+    """
+    data = data_of(session_key)
+    return data.get(SESSION_KEY) == str(user_pk) and (user is None or is_valid(data, user))
 
 
 def _written_rows(store: Any) -> Any:
@@ -169,17 +144,43 @@ def _written_rows(store: Any) -> Any:
 
 
 @sensitive_variables()
-def held_among(users: Mapping[str, object], using: str) -> set[str]:
+def held_among(users: Mapping[str, object]) -> set[str]:
     """Return those of some sessions that the engine still has, in one query if it can.
 
     Args:
         users: whose they are: primary keys by session keys.
-        using: the registry's database.
     """
     store = store_class()
-    if not shares_transaction(using):
+    if not has_rows(store):
         # A cache that is away fails when it is asked what exists; what it can't load is empty.
         return {key for key in users if store().exists(key) and holds(key, users[key])}
-    rows = store.get_model_class()._default_manager.using(using)
-    held = rows.filter(session_key__in=list(users), expire_date__gt=timezone.now())
+    held = _written_rows(store).filter(
+        session_key__in=list(users), expire_date__gt=timezone.now()
+    )
     return set(held.values_list("session_key", flat=True))
+
+
+def answers_for_all() -> bool:
+    """Tell whether a session that the engine doesn't have is gone, for every process."""
+    store = store_class()
+    if not keeps_keys(store):
+        return False
+    if has_rows(store):
+        return True
+    if hasattr(store, "mark"):
+        cache = caches[settings.SESSION_CACHE_ALIAS]
+        return not isinstance(cache, LocMemCache | DummyCache)
+    return True
+
+
+@sensitive_variables()
+def present_among(session_keys: Collection[str]) -> set[str]:
+    """Return those of some keys under which the engine has anything, in one batch if it can."""
+    store = store_class()
+    if has_rows(store):
+        rows = _written_rows(store).filter(session_key__in=list(session_keys))
+        return set(rows.values_list("session_key", flat=True))
+    finder = getattr(store, "present_among", None)
+    if finder is not None:
+        return set(finder(session_keys))
+    return {key for key in session_keys if store().exists(key)}

@@ -9,6 +9,7 @@ from live_single_session.exceptions import LoginRefused
 from live_single_session.models import (
     UserSession,
 )
+from live_single_session.registry import db
 from live_single_session.signals import (
     limit_exceeded,
     login_refused,
@@ -37,6 +38,11 @@ def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:
     limit_exceeded.send_robust(UserSession, session=row, excess=tuple(excess))
 
 
+def has_receivers() -> bool:
+    """Tell whether anybody but this package listens to ``session_ended``."""
+    return len(session_ended.receivers) > 1
+
+
 def send_ended(rows: tuple[UserSession, ...]) -> None:
     """Say that sessions of one user have ended, in one event."""
     for row in rows:
@@ -48,6 +54,9 @@ def send_ended(rows: tuple[UserSession, ...]) -> None:
             extra=_facts("ended", row),
         )
         session_ended.send_robust(UserSession, session=row, batch=rows)
+    untold = [row.pk for row in rows if row.announced_at is None]
+    if untold:
+        db.rows().filter(pk__in=untold).update(announced_at=db.Now())
 
 
 def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:

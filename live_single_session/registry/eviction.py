@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from live_single_session import policy
 from live_single_session.exceptions import LoginRefused, Terms
@@ -13,7 +14,7 @@ from live_single_session.registry import db, ending, events, limits
 
 
 def enforce_limit(
-    rows: Iterable[UserSession], current: UserSession, terms: Terms, now: datetime
+    rows: Iterable[UserSession], current: UserSession, terms: Terms, lock: db.Lock
 ) -> None:
     """Enforce the limit for a new session; raise LoginRefused where others are kept."""
     rivals = [
@@ -30,13 +31,16 @@ def enforce_limit(
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
-    held, forgotten = split_by_engine(limits.oldest_first(rivals, terms), enough, now)
+    # Nobody is turned away for a session that Django itself would refuse.
+    user = lock.user if refusing else None
+    ordered = limits.oldest_first(rivals, terms)
+    held, forgotten = split_by_engine(ordered, enough, lock.now, user)
     excess = limits.over_limit(held, terms)
     if excess and refusing:
         held = limits.oldest_first(held, terms)
         raise LoginRefused(current.user, held, terms, current.serial)
-    ending.end_rows(forgotten, EndReason.EXPIRED, now)
-    ending.end_rows(excess, EndReason.SUPERSEDED, now, replaced_by=current)
+    ending.end_rows(forgotten, EndReason.EXPIRED, lock.now)
+    ending.end_rows(excess, EndReason.SUPERSEDED, lock.now, replaced_by=current)
 
 
 def evict_adopted(
@@ -53,7 +57,7 @@ def evict_adopted(
 
 
 def split_by_engine(
-    rows: Sequence[UserSession], enough: int, now: datetime
+    rows: Sequence[UserSession], enough: int, now: datetime, user: Any = None
 ) -> tuple[list[UserSession], list[UserSession]]:
     """Tell the sessions that the engine still holds from those that it has forgotten.
 
@@ -63,6 +67,6 @@ def split_by_engine(
     held: list[UserSession] = []
     forgotten: list[UserSession] = []
     for row in reversed(rows):
-        found = len(held) >= enough or ending.is_held(row, now)
+        found = len(held) >= enough or ending.is_held(row, now, user)
         (held if found else forgotten).append(row)
     return held, forgotten

@@ -1,21 +1,16 @@
 """Keep a live session current: rotated keys, adoption, a longer life, its last use."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db.models import Min, Q
+from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.models import (
-    SESSION_ID_KEY,
-    UserSession,
-    as_uuid,
-    digest,
-)
+from live_single_session.models import UserSession, as_uuid, digest
 from live_single_session.registry import db, ending, engine, eviction, limits, records
 
 
@@ -39,38 +34,68 @@ def set_lifetime(session_id: object, user_pk: object, lifetime: timedelta) -> bo
 
 @sensitive_variables()
 def rotate(
-    session_id: object, user_pk: object, old_key: str | None, new_key: str
+    session_id: uuid.UUID,
+    user_pk: object,
+    old_key: str,
+    new_key: str,
+    store: Callable[[], None],
 ) -> str | None:
-    """Follow a session to its new key.
+    """Give a live session a new key, under its user's lock.
 
     Args:
         session_id: which one.
         user_pk: whose.
-        old_key: the key that it came with; None where that is not known.
-        new_key: the key that it has now, perhaps the same.
+        old_key: the key that it was loaded with.
+        new_key: the key that it is to have.
+        store: stores the session's data under the new key, in the same transaction where
+            the engine can.
 
     Returns:
         the key that the session has from now on, which is another one if another request
-        was first to give it a new key; None if the session has ended meanwhile. Only what
-        is returned may be used: what the registry doesn't know, it can't end.
+        was first to give it a new key; None if the session has ended meanwhile.
     """
-    known = db.rows().live().filter(Q(pk=as_uuid(session_id)), key_digest=digest(new_key))
-    if known.exists():
-        return new_key
     try:
-        with db.locked({user_pk}) as now:
+        with db.locked({user_pk}):
             row = records.live_row(session_id)
             if row is None:
                 return None
-            if row.session_key not in ("", old_key, new_key) and ending.is_held(row, now):
+            if row.key_digest != digest(old_key):
                 return row.session_key
-            old_key = old_key or row.session_key
-            row.session_key, row.key_digest = new_key, digest(new_key)
-            row.save(using=db.database(), update_fields=["session_key", "key_digest"])
-            records.leave_behind(old_key, row)
+            store()
+            _change_key(row, old_key, new_key)
             return new_key
     except get_user_model().DoesNotExist:
         return None
+
+
+@sensitive_variables()
+def take_over(row: UserSession, session_key: str) -> bool:
+    """Let a live session whose recorded key the engine has lost go on with another one.
+
+    Returns:
+        whether it does.
+    """
+    with db.locked({row.user_id}):
+        current = records.live_row(row.pk)
+        if current is None or engine.data_of(current.session_key):
+            return False
+        _change_key(current, current.session_key, session_key)
+    return True
+
+
+@sensitive_variables()
+def _change_key(row: UserSession, old_key: str, new_key: str) -> None:
+    """Record a new key; the old one opens nothing from the commit on."""
+    row.session_key, row.key_digest = new_key, digest(new_key)
+    row.left_digest = digest(old_key)
+    row.save(using=db.database(), update_fields=["session_key", "key_digest", "left_digest"])
+    using = db.database()
+    is_marked = ending.mark([old_key], [row])
+    if engine.shares_transaction(using):
+        gone = engine.delete_rows([old_key], using)
+        db.on_commit(engine.forget_cached, gone)
+    elif is_marked:
+        db.on_commit(engine.forget, old_key)
 
 
 @sensitive_variables()
@@ -87,26 +112,26 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
         terms = limits.terms_for(user, request)
     except Exception:
         return None  # it is in the log; the session's next request tries again
-    session = request.session
-    # It may have got a new key in this very request.
-    keys = (session.session_key, request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    digests = {digest(key) for key in keys if key} if engine.keeps_keys() else set()
+    session: Any = request.session
+    key = session.stored_key  # it may have got a new one in this very request
+    if key is None:
+        return None
+    known = Q(key_digest=digest(key)) | Q(left_digest=digest(key))
     try:
         with db.locked({user.pk}) as now:
-            rows = records.lock_rows(
-                records.here(session) | Q(key_digest__in=digests), user, terms
-            )
-            row = next((r for r in rows if r.key_digest in digests), None)
-            if row is not None and row.ended_at is None:
-                records.follow(row, session, now)
-            elif row is None:
-                row = records.insert(user, terms, request, now, _first_serial(user))
+            rows = records.read(known, user, terms)
+            row = next((r for r in rows if digest(key) in (r.key_digest, r.left_digest)), None)
+            if row is None:
+                serial = records.first_serial(user)
+                row = records.insert(
+                    user, terms, request, now, serial, session=session, session_key=key
+                )
                 eviction.evict_adopted(row, rows, terms, now)
     except get_user_model().DoesNotExist:
         return None
-    if row.ended_at is not None:
+    if row.ended_at is not None or row.key_digest != digest(key):
         return None
-    session[SESSION_ID_KEY] = str(row.pk)
+    session.belongs_to(row)
     return row
 
 
@@ -132,7 +157,7 @@ def _set_expiry(
 ) -> bool:
     try:
         with db.locked({user_pk}) as now:
-            row = records.live_row(session_id)
+            row = records.live_row(as_uuid(session_id))
             if row is None:
                 return False
             earliest = row.expires_at if at_least else None
@@ -141,9 +166,3 @@ def _set_expiry(
             return True
     except get_user_model().DoesNotExist:
         return False
-
-
-def _first_serial(user: Any) -> int:
-    """An adopted session is older than every login that was recorded."""
-    oldest: int | None = db.rows().of(user).aggregate(serial=Min("serial"))["serial"]
-    return 1 if oldest is None else oldest - 1

@@ -1,23 +1,22 @@
-"""Start sessions: sign-ins by cookie and by token, and what the browser left behind."""
+"""Start sessions: sign-ins by cookie and by token, and what they leave behind."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import policy
 from live_single_session.conf import conf
-from live_single_session.exceptions import LoginRefused
+from live_single_session.exceptions import LoginRefused, PasswordChanged, Terms
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
     UserSession,
     as_uuid,
+    digest,
 )
 from live_single_session.registry import db, ending, engine, events, eviction, limits, records
 from live_single_session.request_state import state_of
@@ -25,9 +24,9 @@ from live_single_session.site_urls import choose_url
 
 
 def start(user: Any, request: HttpRequest) -> UserSession:
-    """Record a login and end the sessions that have to give way to it.
+    """Record a sign-in and end the sessions that it evicts.
 
-    A second login in the same browser is the same session: nothing of its own ends.
+    A second sign-in in the same browser is the same session: nothing of its own ends.
 
     Args:
         user: who signed in.
@@ -37,41 +36,39 @@ def start(user: Any, request: HttpRequest) -> UserSession:
         the session's row; its id is in ``request.session`` from now on.
 
     Raises:
-        LoginRefused: there is no place left, and the policy is not to make one.
+        LoginRefused: the session limit is reached, and existing sessions are kept.
+        PasswordChanged: the user's password has changed since it was checked.
+        Busy: others have held the user's lock for too long.
         ImproperlyConfigured: a ``LIMIT`` callable returned what is no limit.
         Exception: whatever a ``LIMIT`` or ``SLOT`` callable raises.
     """
+    return start_session(user, request.session, request)
+
+
+def start_session(user: Any, session: Any, request: HttpRequest | None) -> UserSession:
+    """Record a sign-in to a session, which need not be the request's own; see ``start()``."""
     terms = limits.terms_for(user, request)
-    session = request.session
-    if engine.keeps_keys() and session.session_key is None:
-        session.save()  # a switch of users has flushed it, and left it without a key
-    left = _left_by_browser(request)
+    left = session.left
     try:
-        with db.locked({user.pk}) as now:
-            known = records.here(session) | Q(pk__in=[row.pk for row in left], user_id=user.pk)
-            rows = records.lock_rows(known, user, terms)
+        with db.locked_user(user.pk) as lock:
+            _check_password(user, lock.user)
+            rows = records.read_for_sign_in(_here(session), user, terms)
+            _finish_later(rows, user)
             current = _current(rows, user, session)
             if current is None:
-                _take_fresh_key(session, rows)
-                serial = _next_serial(user)
-                if terms.expected_serial not in (None, serial):
-                    raise LoginRefused(user, limits.oldest_first(rows, terms), terms, serial)
-                current = records.insert(user, terms, request, now, serial)
-                _end_left(rows, left, current, now)
-                eviction.enforce_limit(rows, current, terms, now)
+                current = _begin(user, session, request, terms, rows, lock)
+                eviction.enforce_limit(rows, current, terms, lock)
+                session.begin(current)
                 db.on_commit(events.send_started, current, request)
             else:
-                records.follow(current, session, now)
-                _end_left(rows, left, current, now)
+                _end_left(rows, current, lock, session)
                 if terms.on_limit == policy.END_OLDEST:  # the limit may be lower by now
-                    eviction.enforce_limit(rows, current, terms, now)
-            session[SESSION_ID_KEY] = str(current.pk)
-            _save(session, current)
-            db.on_commit(ending.finish, db.rows().of(user))
+                    eviction.enforce_limit(rows, current, terms, lock)
+                session.belongs_to(current)
     except LoginRefused as refused:
         refused.asks = terms.on_limit == policy.ASK and choose_url() is not None
         state_of(request).refused = refused
-        _end_flushed(left, user)
+        end_left(left, user)
         raise
     return current
 
@@ -82,29 +79,30 @@ def start_token(
     lifetime: timedelta,
     issue: Callable[[UserSession], None] | None = None,
 ) -> UserSession:
-    """Record a login that is carried by tokens, on the same terms as any other.
+    """Record a sign-in that is carried by tokens, on the same terms as any other.
 
     Args:
         user: who signed in.
         request: the request that did it, if there is one.
         lifetime: how long the longest-lived token is valid.
-        issue: makes the tokens; if it raises, there was no login, and nothing has ended.
+        issue: makes the tokens; if it raises, there was no sign-in, and nothing has ended.
 
     Returns:
         the session's row; its id is what the tokens have to carry.
 
     Raises:
-        LoginRefused, ImproperlyConfigured, Exception: see ``start()``.
+        LoginRefused, Busy, ImproperlyConfigured, Exception: see ``start()``.
     """
     terms = limits.terms_for(user, request)
     try:
-        with db.locked({user.pk}) as now:
-            rows = records.lock_rows(Q(pk__in=[]), user, terms)
-            serial = _next_serial(user)
-            if terms.expected_serial not in (None, serial):
-                raise LoginRefused(user, limits.oldest_first(rows, terms), terms, serial)
-            row = records.insert(user, terms, request, now, serial, token_lifetime=lifetime)
-            eviction.enforce_limit(rows, row, terms, now)
+        with db.locked_user(user.pk) as lock:
+            rows = records.read_for_sign_in(Q(pk__in=[]), user, terms)
+            _finish_later(rows, user)
+            serial = _serial(user, rows, terms)
+            row = records.insert(
+                user, terms, request, lock.now, serial, token_lifetime=lifetime
+            )
+            eviction.enforce_limit(rows, row, terms, lock)
             if issue is not None:
                 issue(row)
             db.on_commit(events.send_started, row, request)
@@ -116,79 +114,110 @@ def start_token(
     return row
 
 
-def leave(user: Any, request: HttpRequest) -> None:
-    """End what a browser was signed in to before it tried in vain to sign in as a user.
+def end_left(left: Sequence[tuple[Any, Any]], user: Any) -> None:
+    """End what a browser was signed in to, which Django has flushed to sign a user in.
 
-    ``start()`` does so itself; but where that was rolled back with the view, it has to be
-    done again.
+    Args:
+        left: ids of sessions and of their users.
+        user: who signed in, or tried to.
     """
-    _end_flushed(_left_by_browser(request), user)
+    for session_id, user_pk in left:
+        same_user = user_pk == user.pk
+        reason = EndReason.LOGGED_OUT if same_user else EndReason.USER_SWITCHED
+        ending.end_where(user_pk, reason, Q(pk=session_id))
+
+
+def _check_password(user: Any, current: Any) -> None:
+    """Refuse whoever had the right password a moment ago; the user's lock is held.
+
+    A change of password that comes later finds the session that is about to start, and ends
+    it. One that came since the password was checked has not.
+    """
+    checked = user.__dict__.get("password")
+    if checked is not None and checked != current.__dict__.get("password", checked):
+        raise PasswordChanged
 
 
 @sensitive_variables()
-def _left_by_browser(request: HttpRequest) -> list[UserSession]:
-    """Return the sessions that the browser came with, or began, and may not go on with."""
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    started = state_of(request).started
-    if not cookie and started is None:
-        return []  # as most logins do, which needn't build a query to learn it
-    left = records.of_key(cookie if cookie != request.session.session_key else None)
-    if started is not None:
-        left |= Q(pk=as_uuid(started.id))
-    return list(db.rows().live().filter(left))
+def _here(session: Any) -> Q:
+    """Match the rows of this session: by its id and its keys, and what it has left."""
+    match = Q(pk__in=[as_uuid(session.get(SESSION_ID_KEY)), *(pk for pk, _ in session.left)])
+    if engine.keeps_keys(type(session)):
+        keys = {session.session_key, session.stored_key} - {None}
+        match |= Q(key_digest__in=[digest(key) for key in keys])
+    return match
 
 
-def _current(
-    rows: Iterable[UserSession], user: Any, session: SessionBase
-) -> UserSession | None:
+def _current(rows: Sequence[UserSession], user: Any, session: Any) -> UserSession | None:
     """Return the live row that this session already has, if it is this user's."""
-    session_id = session.get(SESSION_ID_KEY)
     for row in rows:
-        known = str(row.pk) == session_id or row.key_digest == records.digest_of(session)
-        if known and row.ended_at is None and row.user_id == user.pk:
+        is_own = row.pk == session.row_id and row.user_id == user.pk
+        if is_own and row.ended_at is None:
             return row
     return None
 
 
-def _take_fresh_key(session: SessionBase, rows: Iterable[UserSession]) -> None:
-    """Leave a key behind that another session had: what has ended never comes back."""
-    if engine.keeps_keys() and records.digest_of(session) in {row.key_digest for row in rows}:
-        session.cycle_key()
+@sensitive_variables()
+def _begin(
+    user: Any,
+    session: Any,
+    request: HttpRequest | None,
+    terms: Terms,
+    rows: Sequence[UserSession],
+    lock: db.Lock,
+) -> UserSession:
+    """Insert the row of a new session, and end what its browser was signed in to before."""
+    serial = _serial(user, rows, terms)
+    old_key = key = None
+    if engine.keeps_keys(type(session)):
+        known = {row.key_digest for row in rows} | {row.left_digest for row in rows}
+        old_key = session.stored_key
+        # What has ended never comes back, and another request may be writing to the old one.
+        if session.session_key in (None, old_key) or digest(session.session_key) in known:
+            session.take_new_key()
+        key = session.session_key
+    row = records.insert(
+        user,
+        terms,
+        request,
+        lock.now,
+        serial,
+        session=session,
+        session_key=key,
+        left_key=old_key,
+    )
+    _end_left(rows, row, lock, session)
+    return row
 
 
-def _save(session: SessionBase, row: UserSession) -> None:
-    """Make the engine hold what the registry says; else the next login finds it forgotten."""
-    if engine.keeps_keys() and not engine.save(session):
-        session.cycle_key()
-        records.take_key(row, session)
-        row.save(using=db.database(), update_fields=["session_key", "key_digest"])
-
-
-def _next_serial(user: Any) -> int:
-    newest: int | None = db.rows().of(user).aggregate(serial=Max("serial"))["serial"]
-    return 1 if newest is None else newest + 1
-
-
-def _end_flushed(left: Iterable[UserSession], user: Any) -> None:
-    """End what Django has flushed: the browser is no longer signed in to it."""
-    for row in left:
-        same_user = row.user_id == user.pk
-        ending.end(row, EndReason.LOGGED_OUT if same_user else EndReason.USER_SWITCHED)
+def _serial(user: Any, rows: Sequence[UserSession], terms: Terms) -> int:
+    serial = records.next_serial(user, rows)
+    if terms.expected_serial not in (None, serial):
+        live = [row for row in rows if row.ended_at is None and row.slot == terms.slot]
+        raise LoginRefused(user, limits.oldest_first(live, terms), terms, serial)
+    return serial
 
 
 def _end_left(
-    rows: Iterable[UserSession],
-    left: Iterable[UserSession],
-    current: UserSession,
-    now: datetime,
+    rows: Sequence[UserSession], current: UserSession, lock: db.Lock, session: Any
 ) -> None:
     """End what the browser was signed in to before it signed in to ``current``."""
-    ids = {row.pk for row in left if row.pk != current.pk}
-    own = [row for row in rows if row.pk in ids and row.ended_at is None]
-    ending.end_rows(own, EndReason.SUPERSEDED, now, replaced_by=current)
+    ids = {pk for pk, _ in session.left} - {current.pk}
+    left = [row for row in rows if row.pk in ids and row.ended_at is None]
+    own = [row for row in left if row.user_id == current.user_id]
+    ending.end_rows(own, EndReason.SUPERSEDED, lock.now, replaced_by=current)
     for row in left:
         if row.user_id != current.user_id:
             # Not here: whoever waits for one user's lock while holding another's deadlocks
             # with those who go the other way. Django has flushed that session already.
             switched = (row.user_id, EndReason.USER_SWITCHED, Q(pk=row.pk), current)
             db.on_commit(ending.end_where, *switched)
+
+
+def _finish_later(rows: Sequence[UserSession], user: Any) -> None:
+    """Finish on commit what the sign-in has seen to be unfinished."""
+    unfinished = [row.pk for row in rows if row.ended_at is not None and row.session_key]
+    if unfinished:
+        db.on_commit(ending.finish, db.rows().filter(pk__in=unfinished))
+    if events.has_receivers():
+        db.on_commit(ending.announce_untold, db.rows().of(user))

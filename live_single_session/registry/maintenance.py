@@ -40,7 +40,7 @@ def end_many(
         users = {user_pk for _, user_pk in batch}
         match = Q(pk__in=[pk for pk, _ in batch])
         with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
-            found = list(db.for_update(db.rows().live().filter(match)))
+            found = list(db.rows().live().filter(match))
             ending.end_rows(found, reason, now)
             ended += len(found)
         if progress is not None:
@@ -62,7 +62,7 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
         due = db.rows().filter(pk__in=[pk for pk, _ in batch])
         found = list(due.values_list("pk", "session_key", "user_id"))
         users = {key: user_pk for _, key, user_pk in found if key}
-        held = engine.held_among(users, db.database())
+        held = engine.held_among(users)
         gone = [pk for pk, key, _ in found if key not in held]
         if gone:
             ended += end_many(db.rows().filter(pk__in=gone), EndReason.EXPIRED)
@@ -100,6 +100,11 @@ def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
     return pruned
 
 
+def forget_user(user_pk: Any) -> None:
+    """Delete the rows of a user who is gone."""
+    db.rows().filter(user_id=user_pk).delete()
+
+
 def over_limit(user: Any) -> list[UserSession]:
     """Return those of a user's live sessions that are too many now, oldest first.
 
@@ -124,7 +129,7 @@ def enforce(user: Any) -> list[UserSession]:
     ended = []
     try:
         with db.locked({user.pk}) as now:
-            rows = list(db.for_update(db.rows().of(user).live()))
+            rows = list(db.rows().of(user).live())
             for found in _slots_over_limit(user, rows, now):
                 ending.end_rows(found.forgotten, EndReason.EXPIRED, now)
                 ending.end_rows(

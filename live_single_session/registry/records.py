@@ -1,22 +1,19 @@
-"""Find, insert and update single rows of the registry; the caller holds the user's lock."""
+"""Find, insert and update rows of the registry; who changes one holds its user's lock."""
 
+import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import Q
+from django.db.models import Max, Min, Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.client import client_of
 from live_single_session.exceptions import Terms
-from live_single_session.models import (
-    SESSION_ID_KEY,
-    UserSession,
-    as_uuid,
-    digest,
-)
-from live_single_session.registry import db, ending, engine
+from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
+from live_single_session.registry import db, engine
 
 
 def live_of(user: Any) -> list[UserSession]:
@@ -24,30 +21,39 @@ def live_of(user: Any) -> list[UserSession]:
     return list(db.rows().of(user).live().order_by("-serial"))
 
 
-def lock_rows(known: Q, user: Any, terms: Terms) -> list[UserSession]:
+def live_row(session_id: uuid.UUID | None) -> UserSession | None:
+    """Return the row of a session, if it is live."""
+    return db.rows().live().filter(Q(pk=session_id)).first()
+
+
+def read(known: Q, user: Any, terms: Terms) -> list[UserSession]:
     """Return the known rows and, if there is a limit, the user's live ones in this slot."""
     if terms.limit is not None:
         known |= Q(user=user, slot=terms.slot, ended_at__isnull=True)
-    return list(db.for_update(db.rows().filter(known)))
+    return list(db.rows().filter(known))
 
 
-@sensitive_variables()
-def of_key(session_key: str | None) -> Q:
-    if not session_key:
-        return Q(pk__in=[])
-    if engine.keeps_keys():
-        return Q(key_digest=digest(session_key))
-    return Q(pk=as_uuid(engine.store_class()(session_key).get(SESSION_ID_KEY)))
+def read_for_sign_in(known: Q, user: Any, terms: Terms) -> list[UserSession]:
+    """Return all that a sign-in has to know, in one query.
+
+    Beside what ``read()`` returns these are the user's unfinished rows, and the one with
+    the highest serial.
+    """
+    own = db.rows().of(user)
+    highest = own.order_by().values("user_id").annotate(top=Max("serial")).values("top")
+    unfinished = Q(user=user, session_key__gt="", ended_at__isnull=False)
+    return read(known | unfinished | Q(user=user, serial__in=highest), user, terms)
 
 
-def digest_of(session: SessionBase) -> str:
-    return digest(session.session_key or "")
+def next_serial(user: Any, rows: Sequence[UserSession]) -> int:
+    """Return the serial of the user's next sign-in, by what ``read_for_sign_in()`` found."""
+    return 1 + max((row.serial for row in rows if row.user_id == user.pk), default=0)
 
 
-def here(session: SessionBase) -> Q:
-    """Match the rows that this session has, by its id and by its key."""
-    by_id = Q(pk=as_uuid(session.get(SESSION_ID_KEY)))
-    return by_id | of_key(session.session_key) if engine.keeps_keys() else by_id
+def first_serial(user: Any) -> int:
+    """Return a serial for a session that is older than every sign-in that was recorded."""
+    oldest: int | None = db.rows().of(user).aggregate(serial=Min("serial"))["serial"]
+    return 1 if oldest is None else oldest - 1
 
 
 def insert(
@@ -56,8 +62,25 @@ def insert(
     request: HttpRequest | None,
     now: datetime,
     serial: int,
+    *,
+    session: SessionBase | None = None,
+    session_key: str | None = None,
+    left_key: str | None = None,
     token_lifetime: timedelta | None = None,
 ) -> UserSession:
+    """Insert the row of a new session.
+
+    Args:
+        user: whose.
+        terms: what the sign-in was subject to.
+        request: the request that signed in, if there is one.
+        now: the database's time.
+        serial: where it stands among the user's.
+        session: the session that signed in, unless tokens carry it.
+        session_key: the key by which it is known.
+        left_key: the one that it had before.
+        token_lifetime: how long tokens carry it, where tokens do.
+    """
     client = client_of(request)
     row = UserSession(
         user=user,
@@ -69,44 +92,29 @@ def insert(
     )
     if token_lifetime is not None:
         row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
-    elif request is not None:
-        row.expires_at = expiry(request.session, now)
-        take_key(row, request.session)
+    elif session is not None:
+        row.expires_at = expiry(session, now)
+    if session_key:
+        row.session_key, row.key_digest = session_key, digest(session_key)
+    row.left_digest = digest(left_key) if left_key else None
     row.save(force_insert=True, using=db.database())
     return row
 
 
-def take_key(row: UserSession, session: SessionBase) -> None:
-    if engine.keeps_keys() and session.session_key:
-        row.session_key, row.key_digest = session.session_key, digest(session.session_key)
-
-
-def follow(row: UserSession, session: SessionBase, now: datetime) -> None:
-    """Record what a second login in the same browser changed."""
-    row.expires_at = expiry(session, now)
-    old_key = row.session_key
-    take_key(row, session)
-    row.save(using=db.database(), update_fields=["expires_at", "session_key", "key_digest"])
-    if old_key not in ("", row.session_key):
-        leave_behind(old_key, row)
-
-
 def expiry(session: SessionBase, now: datetime) -> datetime:
+    """Return when a session expires."""
     return now + timedelta(seconds=session.get_expiry_age())
 
 
 @sensitive_variables()
 def find_session(session_key: str | None, session_id: object = None) -> UserSession | None:
     """Return the row that a session key or an id belongs to, live or ended."""
-    match = Q(pk=as_uuid(session_id)) if session_id else of_key(session_key)
+    if session_id:
+        match = Q(pk=as_uuid(session_id))
+    elif not session_key:
+        return None
+    elif engine.keeps_keys():
+        match = Q(key_digest=digest(session_key))
+    else:
+        match = Q(pk=as_uuid(engine.data_of(session_key).get(SESSION_ID_KEY)))
     return db.rows().filter(match).select_related("replaced_by").first()
-
-
-def live_row(session_id: object) -> UserSession | None:
-    return db.for_update(db.rows().live().filter(Q(pk=as_uuid(session_id)))).first()
-
-
-@sensitive_variables()
-def leave_behind(old_key: str, row: UserSession) -> None:
-    """Let nobody use an old key, which a racing read or a late save could bring back."""
-    ending.suspect([old_key], [row])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import (
+from tests.helpers.visitor import (
     PAGE,
     WRITE_DOWN_EVENTS,
     dialog,

@@ -8,15 +8,15 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import AsyncRequestFactory, RequestFactory
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import override
 
+from live_single_session.backends.db import SessionStore
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.templatetags.live_single_session import script_tag
-from tests.browsers import AsyncBrowser, Browser
+from tests.helpers.clients import AsyncBrowser, Browser
 
 ID = "7f8c2f0c-6c5d-4a39-9f0e-2f6a54e3a8d1"
 

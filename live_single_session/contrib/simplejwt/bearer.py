@@ -19,7 +19,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 from live_single_session.contrib.simplejwt.conf import conf
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
 from live_single_session.models import UserSession, as_uuid
-from live_single_session.notices import notice_of, notice_of_missing
+from live_single_session.notices import notice_of, notice_of_unknown
 from live_single_session.registry import db, ending
 
 SID = "sid"
@@ -116,7 +116,7 @@ def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
         return AuthenticationFailed(_("User not found"), code="user_not_found")
     user = _find(token)
     return (
-        SessionEnded(notice_of_missing(session_id, user_is_gone=True))
+        SessionEnded(notice_of_unknown(session_id, user_is_gone=True))
         if user is None
         else _why_not_live(user, session_id)
     )
@@ -126,7 +126,7 @@ def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
     rows = UserSession.objects.using(db.database()).select_related("replaced_by")
     row = rows.filter(pk=session_id).first()
     if row is None:
-        return SessionEnded(notice_of_missing(session_id))
+        return SessionEnded(notice_of_unknown(session_id))
     if row.user_id != user.pk or row.ended_at is None:
         return InvalidToken()
     return SessionEnded(notice_of(row))
@@ -136,7 +136,7 @@ def _inactive(session_id: UUID | None) -> AuthenticationFailed:
     """End the session of a user who was deactivated behind the back of Django's signals."""
     if session_id is not None:
         row = ending.ended_among({session_id}).get(session_id)
-        missing = notice_of_missing(session_id, user_is_gone=True)
+        missing = notice_of_unknown(session_id, user_is_gone=True)
         return SessionEnded(notice_of(row) if row else missing)
     return AuthenticationFailed(_("User is inactive"), code="user_inactive")
 

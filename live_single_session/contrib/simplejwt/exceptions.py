@@ -21,7 +21,7 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
-        self.reason = notice.header
+        self.reason = notice.code
 
     @property
     def status_code(self) -> int:

@@ -16,7 +16,7 @@ from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of,
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
 from live_single_session.contrib.simplejwt.tokens import sign_in, time_left
 from live_single_session.models import EndReason
-from live_single_session.notices import notice_of, notice_of_missing
+from live_single_session.notices import notice_of, notice_of_unknown
 from live_single_session.registry import ending, lifecycle, records
 
 
@@ -76,7 +76,7 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         needed = self._lifetime_of_renewed(refresh)
         if needed > time_left(refresh) and not lifecycle.prolong(session_id, user.pk, needed):
             row = ending.ended_among({session_id}).get(session_id)
-            raise SessionEnded(notice_of(row) if row else notice_of_missing(session_id))
+            raise SessionEnded(notice_of(row) if row else notice_of_unknown(session_id))
         renewed: dict[str, Any] = super().validate(attrs)
         return renewed
 

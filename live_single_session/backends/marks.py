@@ -1,0 +1,151 @@
+"""A fence for engines that keep sessions in a cache: no query, no added round trip.
+
+Two things in the cache make a session trusted without asking the registry. Its data holds a
+fingerprint of its key, written only once the registry has committed that key; and there is
+no mark of the key, which is read along with the session, and was set before the registry
+committed that the key is invalid. Anything else is a suspicion, about which the registry is
+asked. Marks are never removed, so that there is nothing to race with.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import SESSION_KEY
+from django.core.cache import BaseCache
+from django.views.decorators.debug import sensitive_variables
+
+from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.models import (
+    FINGERPRINT_KEY,
+    INSTALLATION_KEY,
+    SESSION_ID_KEY,
+    UserSession,
+    as_uuid,
+    digest,
+)
+from live_single_session.registry import installation, keys
+
+
+class CacheFailed(Exception):  # noqa: N818 - as Django names its own
+    """The cache did not keep what it was given."""
+
+
+class MarkedFence(Fence):
+    """A fence that asks the registry only about sessions that may have ended."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)  # type: ignore[call-arg]
+        self._cache: MarkedCache = MarkedCache(self._cache)
+
+    @classmethod
+    @sensitive_variables()
+    def mark(cls, session_keys: Iterable[str], seconds: float) -> None:
+        """Mark keys for as long as their sessions could have lived.
+
+        Args:
+            session_keys: which ones.
+            seconds: for how long at least.
+
+        Raises:
+            CacheFailed: some could not be marked. Most caches raise; memcached's say which.
+        """
+        store: Any = cls()
+        prefix = store.cache_key_prefix
+        marks = {mark_of(prefix + session_key): 1 for session_key in session_keys}
+        timeout = int(max(seconds, store.get_session_cookie_age())) + 1
+        if store._cache.set_many(marks, timeout=timeout):
+            raise CacheFailed("not all sessions could be marked")
+
+    @classmethod
+    @sensitive_variables()
+    def forget_cached(cls, session_keys: Collection[str]) -> None:
+        """Delete what the cache holds of sessions."""
+        if session_keys:
+            store: Any = cls()
+            store._cache.delete_many([store.cache_key_prefix + key for key in session_keys])
+
+    @classmethod
+    @sensitive_variables()
+    def present_among(cls, session_keys: Collection[str]) -> set[str]:
+        """Return those of some keys under which the cache has anything."""
+        store: Any = cls()
+        names = {store.cache_key_prefix + key: key for key in session_keys}
+        return {names[name] for name in store._cache.get_many(list(names))}
+
+    @sensitive_variables()
+    async def aload(self) -> SessionData:
+        """See ``load()``; a thread is needed only where the registry has to be asked."""
+        key = self.session_key
+        with self._internally():
+            data: SessionData = await super(Fence, self).aload()  # type: ignore[misc]
+        if SESSION_KEY in data and not self._is_trusted(key, data):
+            return await sync_to_async(self._let_in)(key, data)
+        return self._let_in(key, data)
+
+    @sensitive_variables()
+    def _judge(self, key: str, data: SessionData) -> keys.Verdict:
+        if self._is_trusted(key, data):
+            return keys.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
+        verdict = keys.judge(key, data)
+        if verdict.row_id is not None:
+            # A rotation that died after its commit has left none.
+            data[FINGERPRINT_KEY] = digest(key)
+        return verdict
+
+    @sensitive_variables()
+    def _is_trusted(self, key: str | None, data: SessionData) -> bool:
+        """Tell whether a key opens a session for certain; without I/O."""
+        return (
+            not self._cache.marked
+            and key is not None
+            and data.get(FINGERPRINT_KEY) == digest(key)
+            and SESSION_ID_KEY in data
+            and data.get(INSTALLATION_KEY) == installation.known_name()
+        )
+
+    def belongs_to(self, row: UserSession) -> None:
+        """Note the row of this session, whose key the registry has."""
+        super().belongs_to(row)
+        self._set_fingerprint()
+
+    @sensitive_variables()
+    def _set_fingerprint(self) -> None:
+        self._session_cache[FINGERPRINT_KEY] = digest(self.session_key or "")
+
+
+def mark_of(cache_key: str) -> str:
+    """Return the cache key of a session's mark; it gives away nothing of the session's."""
+    return f"live_single_session.ended.{digest(cache_key)}"
+
+
+class MarkedCache:
+    """A cache in which whoever gets a session gets its mark with it, in one round trip."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+        self.marked = False
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.marked = True  # the engine carries on if the cache fails
+        return self._read(key, default, self._cache.get_many([key, mark_of(key)]))
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        self.marked = True
+        keys = [key, mark_of(key)]
+        if type(self._cache).aget_many is BaseCache.aget_many:
+            # Django's default gets one key after the other, each in a thread.
+            found = await sync_to_async(self._cache.get_many)(keys)
+        else:
+            found = await self._cache.aget_many(keys)
+        return self._read(key, default, found)
+
+    def _read(self, key: str, default: Any, found: dict[str, Any]) -> Any:
+        self.marked = mark_of(key) in found
+        return found.get(key, default)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)

@@ -1,0 +1,78 @@
+"""SQL by hand, where the ORM can't say it, or building a query costs more than running it.
+
+All names in it are Django's own, all values are parameters.
+"""
+
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from live_single_session.models import UserSession, as_uuid, digest
+from live_single_session.registry import db
+
+
+@sensitive_variables()
+def session_with_live_id(model: Any, session_key: str | None) -> tuple[str, UUID | None] | None:
+    """Load an unexpired session, with the live row of the registry whose current key it has.
+
+    Args:
+        model: the model of session rows, in the registry's database.
+        session_key: the key.
+
+    Returns:
+        the encoded data and the row's id, None where there is no such row; None where there
+        is no such session.
+    """
+    connection = connections[db.database()]
+    expiry = model._meta.get_field("expire_date")
+    now = expiry.get_db_prep_value(timezone.now(), connection)
+    with connection.cursor() as cursor:
+        sql = _session_with_live_id(model, db.database())
+        cursor.execute(sql, [digest(session_key or ""), session_key, now])
+        found = cursor.fetchone()
+    return None if found is None else (found[0], as_uuid(found[1]))
+
+
+@lru_cache(maxsize=64)
+def _session_with_live_id(model: Any, using: str) -> str:
+    session, registry = model._meta, UserSession._meta
+    quote = connections[using].ops.quote_name
+
+    def column(opts: Any, field: str) -> str:
+        return f"{quote(opts.db_table)}.{quote(opts.get_field(field).column)}"
+
+    return (
+        f"SELECT {column(session, 'session_data')}, "
+        f"(SELECT {column(registry, 'id')} FROM {quote(registry.db_table)} "
+        f"WHERE {column(registry, 'key_digest')} = %s "
+        f"AND {column(registry, 'ended_at')} IS NULL) "
+        f"FROM {quote(session.db_table)} "
+        f"WHERE {column(session, 'session_key')} = %s "
+        f"AND {column(session, 'expire_date')} > %s"
+    )
+
+
+@sensitive_variables()
+def delete_free_sessions(model: Any, session_keys: set[str], connection: Any) -> set[str]:
+    """Delete session rows of PostgreSQL that nobody else is writing to.
+
+    Returns:
+        the keys of those that are gone now.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    key = connection.ops.quote_name(model._meta.pk.column)
+    free = f"SELECT {key} FROM {table} WHERE {key} = ANY(%s) FOR UPDATE SKIP LOCKED"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {table} WHERE {key} IN ({free}) RETURNING {key}",
+            [list(session_keys)],
+        )
+        left = session_keys - {row[0] for row in cursor.fetchall()}
+        if left:
+            cursor.execute(f"SELECT {key} FROM {table} WHERE {key} = ANY(%s)", [list(left)])
+            left = {row[0] for row in cursor.fetchall()}
+    return session_keys - left
