@@ -13,16 +13,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from channels import DEFAULT_CHANNEL_LAYER
-from channels.layers import channel_layers
-
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import NOBODY, make_layer
 
 # Each with a connection of its own, ready before it is needed: a layer of channels_redis
 # sends one message after the other.
 SENDERS = 8
 POLL_SECONDS = 0.01
-NOBODY = "live-single-session.nobody"  # is in this group
 
 Send = Callable[[Any, str, dict[str, Any]], Awaitable[object]]
 
@@ -88,7 +85,7 @@ class Outbox:
             self._wait_until(lambda: item not in self._unsent)
 
     async def _run(self) -> None:
-        layer = channel_layers.make_backend(DEFAULT_CHANNEL_LAYER)
+        layer = make_layer()
         await self._send(layer, NOBODY, {"type": NOBODY})
         while True:
             item = await self._waiting.get()

@@ -2,7 +2,8 @@
 
 A connection of an ended session is turned away; one whose session ends is cut off (see
 ``cutoff``). A request that is running when its session ends gets its app's own answer; the
-next one gets 401. The path of the package's own websocket is served here, whatever is inside.
+next one gets 401, or, where it may be a sign-in, is served as a visitor's. The path of the
+package's own websocket is served here, whatever is inside.
 """
 
 import json
@@ -14,6 +15,7 @@ from live_single_session.notices import HEADER, EndNotice, in_language_of
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     Application,
+    Message,
     Receive,
     Scope,
     Send,
@@ -41,7 +43,9 @@ class Guard:
             await self.inner(scope, receive, send)
             return
         found = await find_status(scope)
-        if found.notice is not None:
+        if found.notice is not None and _may_sign_in(scope):
+            await self.inner(scope, receive, _telling(send, found.notice))
+        elif found.notice is not None:
             await _turn_away(scope, receive, send, found.notice)
         elif found.session_id is None:
             await self.inner(scope, receive, send)
@@ -74,6 +78,22 @@ async def _answer_401(scope: Scope, send: Send, notice: EndNotice) -> None:
     ]
     await send({"type": "http.response.start", "status": 401, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _may_sign_in(scope: Scope) -> bool:
+    """Tell whether a request of nobody may be a sign-in, which a dead cookie must not stop."""
+    is_unsafe = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
+    return is_unsafe and not required(scope, "user").is_authenticated
+
+
+def _telling(send: Send, notice: EndNotice) -> Send:
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            header = (HEADER.lower().encode(), notice.code.encode())
+            message = {**message, "headers": [*message.get("headers", ()), header]}
+        await send(message)
+
+    return tell
 
 
 def _is_our_own(scope: Scope) -> bool:

@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.conf import settings
 
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.notices import notice_of
 from live_single_session.realtime.green import Outbox, start_native_thread
+from live_single_session.realtime.layer import find_layer
 from live_single_session.registry import db
 from live_single_session.signals import session_ended, session_started
 
@@ -51,7 +51,7 @@ def group_of(user_pk: object, using: str) -> str:
 
 def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: Any) -> None:
     """Send one message about all the sessions of a user that ended batch."""
-    layer = get_channel_layer()
+    layer = find_layer()
     if layer is None or session is not batch[0]:
         return
     group, message = push_message(batch)
@@ -64,7 +64,7 @@ def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: An
 
 def get_ready(**kwargs: Any) -> None:
     """Connect to the layer where that takes a thread: this session will end one day."""
-    if (start := start_native_thread()) and get_channel_layer() is not None:
+    if (start := start_native_thread()) and find_layer() is not None:
         outbox.open(start)
 
 
@@ -126,11 +126,11 @@ class Silence:
 
     def is_remembered(self) -> bool:
         """Tell whether nobody need wait for the layer now."""
-        return self._layer is get_channel_layer() and time.monotonic() < self._until
+        return self._layer is find_layer() and time.monotonic() < self._until
 
     def note(self) -> None:
         """Remember it; meanwhile tabs learn by their re-check."""
-        self._layer = get_channel_layer()
+        self._layer = find_layer()
         self._until = time.monotonic() + conf.RECHECK_SECONDS
 
     def forget(self) -> None:

@@ -9,10 +9,8 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from channels.layers import get_channel_layer
-
 from live_single_session.conf import conf
-from live_single_session.realtime.green import NOBODY
+from live_single_session.realtime.layer import NOBODY, find_layer
 
 logger = logging.getLogger("live_single_session")
 
@@ -85,7 +83,7 @@ class Subscription:
 
     async def _open(self) -> None:
         if self._channel is None:
-            self._layer = get_channel_layer()
+            self._layer = find_layer()
             if self._layer is None:
                 return
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
