@@ -10,8 +10,10 @@ from typing import Any
 from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.utils.http import http_date
 
+from live_single_session.models import SESSION_ID_KEY, as_uuid
 from live_single_session.realtime.asgi import (
     Application,
     Message,
@@ -21,7 +23,7 @@ from live_single_session.realtime.asgi import (
     required,
 )
 from live_single_session.realtime.lookup import look_up
-from live_single_session.registry import engine
+from live_single_session.registry import ending, engine
 
 
 class SessionMiddleware:
@@ -55,6 +57,8 @@ async def _stored(session: Any, scope: Scope, start: Message) -> Message:
     is_refused = _noted(session, "ended_session_id") and SESSION_KEY not in session
     if start.get("status", 200) >= 500 or is_refused:
         return start
+    if not engine.keeps_keys() and await look_up(scope, _has_ended, session):
+        return start  # a cookie that is its own session can always be stored
     start = {**start, "headers": list(start.get("headers", ()))}
     if not session.is_empty():
         await look_up(scope, session.save)
@@ -70,6 +74,11 @@ async def _stored(session: Any, scope: Scope, start: Message) -> Message:
             domain=settings.SESSION_COOKIE_DOMAIN,
         )
     return start
+
+
+def _has_ended(session: SessionBase) -> bool:
+    session_id = as_uuid(session.get(SESSION_ID_KEY))
+    return session_id is not None and session_id in ending.ended_among({session_id})
 
 
 def _noted(session: Any, name: str) -> bool:
