@@ -135,7 +135,7 @@ def test_it_works_where_requests_are_atomic(tab, alice, atomic_requests):
 
 @pytest.fixture
 def ended(tab, alice):
-    """The id of a session of alice that a newer one has superseded; the tab's cookie is dead."""
+    """The id of the tab's session, which a newer one has superseded."""
     session = session_of(alice)
     Browser(headers={"user-agent": FIREFOX}).sign_in()
     return session

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +79,7 @@ async def _closed_in_time(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]
 
 
 async def _until_ended(chunks: AsyncGenerator[bytes], owner: Owner) -> AsyncGenerator[bytes]:
-    async with _closing_at_last(chunks), _watching(owner) as ended:
+    async with aclosing(chunks), _watching(owner) as ended:
         while not ended.done():
             chunk = None
             with Interruption(ended):
@@ -87,20 +87,6 @@ async def _until_ended(chunks: AsyncGenerator[bytes], owner: Owner) -> AsyncGene
             if chunk is None or ended.done():
                 return
             yield chunk
-
-
-@asynccontextmanager
-async def _closing_at_last(chunks: AsyncGenerator[bytes]) -> AsyncIterator[None]:
-    """Close a stream, also one that won't hear of it: its client is not to notice."""
-    try:
-        yield
-    finally:
-        try:
-            await chunks.aclose()
-        except RuntimeError as error:
-            if "ignored GeneratorExit" not in str(error):
-                raise
-            logger.warning("A stream yields more after its session has ended: it is dropped")
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Invariant 4: the watch finds out what nobody told it, whatever the layer does."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -484,6 +485,39 @@ async def test_registry_that_can_not_be_asked_is_asked_again(
     await the_row_was_ended(session)
     async with watched(session) as ended:
         assert (await ended).reason == EndReason.REVOKED_BY_STAFF
+
+
+async def test_inv9_registry_that_can_not_be_asked_hangs_and_ends_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = await sign_in()
+    asked: list[Any] = []
+
+    async def away(*args: Any) -> Any:
+        asked.append(args)
+        raise OperationalError
+
+    monkeypatch.setattr(watcher, "ended_in", away)
+    monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.01)
+    async with watched(session) as ended:
+        await await_until(lambda: len(asked) > 3, "it to be asked again")
+        assert not ended.done()
+    assert caplog.text.count("The registry can't be asked") == 1
+
+
+if sys.version_info >= (3, 12):
+
+    async def test_inv4_tasks_that_start_at_once_hear_as_well(settings: Any) -> None:
+        settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
+        session = await sign_in()
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        try:
+            async with watched(session) as ended:
+                assert await registry.aend(session, EndReason.REVOKED)
+                assert (await ended).reason == EndReason.REVOKED
+        finally:
+            loop.set_task_factory(None)
 
 
 async def test_inv3_recheck_finishes_what_a_dead_process_left(settings: Any) -> None:
