@@ -3,7 +3,7 @@
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import connection, connections
 
 from live_single_session.checks import installation, neighbours
 from live_single_session.conf import DEFAULTS
@@ -248,7 +248,6 @@ def test_pubsub_layer_passes(settings):
 
 @pytest.fixture
 def database():
-    from django.db import connections
 
     before = {key: connection.settings_dict[key] for key in ("ATOMIC_REQUESTS", "OPTIONS")}
     yield connection.settings_dict
@@ -284,9 +283,9 @@ def test_w012_a_page_cache_inside_of_the_middleware(settings, inside):
 @pytest.mark.parametrize("of_thread", [False, True])
 def test_w013_a_tenant_that_is_kept_by_thread(settings, monkeypatch, of_thread):
     assert neighbours.check_tenants() == []
-    connection = connections["default"]
-    monkeypatch.setattr(type(connection), "set_tenant", print, raising=False)
+    backend = connections["default"]
+    monkeypatch.setattr(type(backend), "set_tenant", print, raising=False)
     if of_thread:
-        monkeypatch.setattr(connection, "tenant", None, raising=False)
+        monkeypatch.setattr(backend, "tenant", None, raising=False)
     found = [message.id for message in neighbours.check_tenants()]
     assert found == (["live_single_session.W013"] if of_thread else [])
