@@ -20,8 +20,11 @@ from live_single_session.realtime.layer import NOBODY, make_layer
 # sends one message after the other.
 SENDERS = 8
 POLL_SECONDS = 0.01
+RETRY_SECONDS = 1.0
+CONNECT_SECONDS = 10.0  # nobody waits for that
+MOST_UNSENT = 1000  # messages, while the layer is away
 
-Send = Callable[[Any, str, dict[str, Any]], Awaitable[object]]
+Send = Callable[[Any, str, dict[str, Any], float], Awaitable[bool]]
 
 
 def start_native_thread() -> Callable[..., Any] | None:
@@ -49,7 +52,8 @@ class Outbox:
     """What is to be sent by the native thread of this process.
 
     Args:
-        send: sends to a group through a layer; it takes a bounded time and doesn't raise.
+        send: sends to a group through a layer, in so many seconds at most; it doesn't raise,
+            but tells whether it has sent.
     """
 
     def __init__(self, send: Send) -> None:
@@ -70,36 +74,46 @@ class Outbox:
         start(self._loop.run_forever, ())
         atexit.register(self._flush)
 
-    def send(self, group: str, message: dict[str, Any], *, wait: bool) -> None:
+    def send(self, group: str, message: dict[str, Any], *, wait: bool) -> bool:
         """Send a message to a group.
 
         Args:
             group: which one.
             message: what.
             wait: whether to wait until it is sent, for ``PUSH_TIMEOUT_SECONDS`` at most.
+
+        Returns:
+            False if that was waited for in vain.
         """
+        if len(self._unsent) >= MOST_UNSENT:
+            return True
         item = Item(group, message)
         self._unsent.add(item)
         self._loop.call_soon_threadsafe(self._waiting.put_nowait, item)
-        if wait:
-            self._wait_until(lambda: item not in self._unsent)
+        return not wait or self._wait_until(lambda: item not in self._unsent)
 
     async def _run(self) -> None:
-        layer = make_layer()
-        await self._send(layer, NOBODY, {"type": NOBODY})
+        layer, is_connected = make_layer(), False
         while True:
+            while not is_connected:
+                is_connected = await self._send(
+                    layer, NOBODY, {"type": NOBODY}, CONNECT_SECONDS
+                )
+                await asyncio.sleep(0 if is_connected else RETRY_SECONDS)
             item = await self._waiting.get()
             # Later, tabs have found it out by themselves.
             if time.monotonic() - item.since < conf.RECHECK_SECONDS:
-                await self._send(layer, item.group, item.message)
+                seconds = conf.PUSH_TIMEOUT_SECONDS
+                is_connected = await self._send(layer, item.group, item.message, seconds)
             self._unsent.discard(item)
 
     def _flush(self) -> None:
         """Let a process that ends, as a command does, send what is left."""
         self._wait_until(lambda: not self._unsent)
 
-    def _wait_until(self, is_done: Callable[[], bool]) -> None:
+    def _wait_until(self, is_done: Callable[[], bool]) -> bool:
         """Wait as a green thread does: what native threads wait by would stop them all."""
         until = time.monotonic() + conf.PUSH_TIMEOUT_SECONDS
         while not is_done() and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
+        return is_done()

@@ -29,7 +29,7 @@ logger = logging.getLogger("live_single_session")
 MESSAGE_TYPE = "live_single_session.ended"
 
 # A task is kept alive by nobody but the one who made it.
-_sending: set[asyncio.Task[None]] = set()
+_sending: set[asyncio.Task[bool]] = set()
 
 
 def connect() -> None:
@@ -57,7 +57,8 @@ def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: An
     group, message = push_message(batch)
     if start := start_native_thread():
         outbox.open(start)
-        outbox.send(group, message, wait=not silence.is_remembered())
+        if not outbox.send(group, message, wait=not silence.is_remembered()):
+            silence.note()
     else:
         _run(layer, group, message)
 
@@ -96,25 +97,33 @@ def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
         async_to_sync(send_and_wait)()
 
 
-def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[None]:
+def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[bool]:
     task = asyncio.get_running_loop().create_task(send(layer, group, message))
     _sending.add(task)
     task.add_done_callback(_sending.discard)
     return task
 
 
-async def send(layer: Any, group: str, message: dict[str, Any]) -> None:
-    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise."""
+async def send(
+    layer: Any, group: str, message: dict[str, Any], seconds: float | None = None
+) -> bool:
+    """Send to a group, for ``PUSH_TIMEOUT_SECONDS`` or so many at most; never raise.
+
+    Returns:
+        whether it was sent.
+    """
+    limit = conf.PUSH_TIMEOUT_SECONDS if seconds is None else seconds
     try:
-        async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:
+        async with asyncio.timeout(limit) as patience:
             await layer.group_send(group, message)
     except Exception as error:
         reason = type(error).__name__
         logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
-    if patience.expired():
-        silence.note()
-    else:
-        silence.forget()
+        if patience.expired():
+            silence.note()
+        return False
+    silence.forget()
+    return True
 
 
 class Silence:
