@@ -59,7 +59,7 @@ class Outbox:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._pid: int | None = None
-        self._loop: asyncio.AbstractEventLoop
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: asyncio.Queue[Item]
         self._unsent: set[Item] = set()
 
@@ -67,12 +67,18 @@ class Outbox:
         """Start the thread, unless this process has it."""
         if self._pid == os.getpid():
             return
-        self._pid, self._unsent = os.getpid(), set()
-        self._loop, self._waiting = asyncio.new_event_loop(), asyncio.Queue()
-        for _ in range(SENDERS):
-            self._loop.create_task(self._run())
-        start(self._loop.run_forever, ())
+        self._pid, self._unsent, self._loop = os.getpid(), set(), None
+        start(self._serve, ())
+        self._wait_until(lambda: self._loop is not None)
         atexit.register(self._flush)
+
+    def _serve(self) -> None:
+        # Made here: gevent's selector belongs to the thread that makes it.
+        loop, self._waiting = asyncio.new_event_loop(), asyncio.Queue()
+        for _ in range(SENDERS):
+            loop.create_task(self._run())
+        self._loop = loop
+        loop.run_forever()
 
     def send(self, group: str, message: dict[str, Any], *, wait: bool) -> bool:
         """Send a message to a group.
@@ -85,7 +91,7 @@ class Outbox:
         Returns:
             False if that was waited for in vain.
         """
-        if len(self._unsent) >= MOST_UNSENT:
+        if self._loop is None or len(self._unsent) >= MOST_UNSENT:
             return True
         item = Item(group, message)
         self._unsent.add(item)
