@@ -23,6 +23,14 @@ def digest(session_key: str) -> str:
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 
+def id_of_key(session_key: str) -> uuid.UUID:
+    """Return the id that a session from before the installation gets with its row.
+
+    It is the key's own: whatever a late save leaves of such a session is recognised by it.
+    """
+    return uuid.UUID(digest(f"adopted {session_key}")[:32])
+
+
 def as_uuid(value: object) -> uuid.UUID | None:
     """Return a UUID read from an untrusted value; None where it is none."""
     if isinstance(value, uuid.UUID):

@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
@@ -144,6 +145,11 @@ class Fence:
         """Whether it was loaded with a key that opens nothing, for a reason to be told."""
         nothing_found = self.presented_key is not None and self.stored_key is None
         return nothing_found and not (self.keeps_cookie or self.signed_out or self.has_begun)
+
+    @property
+    def is_unregistered(self) -> bool:
+        """Whether it was loaded signed in, from before the installation, and has no row yet."""
+        return self._loaded is not None and self.row_id is None and self.stored_key is not None
 
     @property
     def is_uncommitted(self) -> bool:
@@ -278,8 +284,12 @@ class Fence:
         changed = {k: v for k, v in mine.items() if k not in loaded or loaded[k] != v}
         kept = {k: v for k, v in stored.items() if k in mine or k not in loaded}
         self._session_key = self.stored_key = key
-        self._session_cache = {**kept, **changed}
-        return self._unless_gone(self._update)
+        self._session_cache, self._loaded = {**kept, **changed}, stored
+        if HASH_SESSION_KEY not in changed:
+            return self._unless_gone(self._update)
+        # A save beside this one would bring the hash of the old password back.
+        self.take_new_key()
+        return self._save_under_new_key()
 
     def begin(self, row: UserSession) -> None:
         """Store the session that a sign-in has begun, in the transaction that begins it."""
@@ -353,12 +363,27 @@ class Fence:
             elif by is None:
                 ending.end_where(user_pk, EndReason.LOGGED_OUT, Q(pk=row_id))
                 self.signed_out = True
-        self.keeps_cookie |= by == GET_USER
+        elif self.is_unregistered and by != GET_USER:
+            self._bury(user_of(data), str(old_key))
+        if by == GET_USER:
+            # What is stored may be about to get the hash of a new password.
+            self._let_go()
+            self.keeps_cookie = True
+            return
         with self._internally():
             super().flush()  # type: ignore[misc]
         if old_key is not None:
             self.forget(old_key)
-        self.row_id = self.stored_key = self._loaded = None
+        self._let_go()
+
+    def _bury(self, user: Any, session_key: str) -> None:
+        if is_of_user_model(user):
+            lifecycle.bury(user, session_key, EndReason.LOGGED_OUT)
+
+    def _let_go(self) -> None:
+        self._session_cache = {}
+        self._session_key = self.stored_key = self.row_id = self._loaded = None
+        self.modified = True
 
     @sensitive_variables()
     def delete(self, session_key: str | None = None) -> None:
@@ -369,7 +394,8 @@ class Fence:
             return
         row = records.find_session(key)
         if row is not None and row.ended_at is None:
-            ending.end(row, EndReason.REMOVED)
+            has_expired = row.expires_at is not None and row.expires_at <= timezone.now()
+            ending.end(row, EndReason.EXPIRED if has_expired else EndReason.REMOVED)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See ``delete()``."""

@@ -45,7 +45,7 @@ class MarkedFence(Fence):
 
         Args:
             session_keys: which ones.
-            seconds: for how long at least.
+            seconds: for how long at least; their data may ask for more.
 
         Raises:
             CacheFailed: some could not be marked. Most caches raise; memcached's say which.
@@ -53,9 +53,17 @@ class MarkedFence(Fence):
         store: Any = cls()
         prefix = store.cache_key_prefix
         marks = {mark_of(prefix + session_key): 1 for session_key in session_keys}
-        timeout = int(max(seconds, store.get_session_cookie_age())) + 1
+        longest = max([seconds, *(cls._stored_age(key) for key in session_keys)])
+        timeout = int(max(longest, store.get_session_cookie_age())) + 1
         if store._cache.set_many(marks, timeout=timeout):
             raise CacheFailed("not all sessions could be marked")
+
+    @classmethod
+    @sensitive_variables()
+    def _stored_age(cls, session_key: str) -> float:
+        session: Any = cls(session_key)
+        expiry = session.peek().get("_session_expiry")
+        return 0 if expiry is None else float(session.get_expiry_age(expiry=expiry))
 
     @classmethod
     @sensitive_variables()

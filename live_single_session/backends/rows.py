@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.db import IntegrityError, router
+from django.db import DatabaseError, IntegrityError, router
 from django.db.models import Exists
 from django.views.decorators.debug import sensitive_variables
 
@@ -39,7 +39,11 @@ class RowsFence(Fence):
         mine = self.model._default_manager.using(db.database()).filter(pk=row.pk)
         fields = [field for field in row._meta.concrete_fields if not field.primary_key]
         changes = {field.attname: getattr(row, field.attname) for field in fields}
-        if not mine.filter(Exists(live)).update(**changes):
+        try:
+            is_live = mine.filter(Exists(live)).update(**changes)
+        except DatabaseError as error:
+            raise UpdateError from error
+        if not is_live:
             raise UpdateError
 
     def _model_instance(self) -> Any:

@@ -225,10 +225,10 @@ def tell(
 ) -> HttpResponseBase:
     """Return the answer to a request whose session has ended.
 
-    Only somebody who looks has been told: others keep the cookie, by which the next page is.
+    What is fetched ahead keeps the cookie, by which whoever looks is told.
     """
     session: Any = request.session
-    if not responses.is_seen(request):
+    if responses.is_fetched_ahead(request):
         keep_session_cookie(request, session.presented_key)
     return responses.session_ended(request, response, notice)
 

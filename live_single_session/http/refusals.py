@@ -21,7 +21,7 @@ from live_single_session.exceptions import LoginRefused
 from live_single_session.http import login_page, pending_login
 from live_single_session.http.responses import is_page
 from live_single_session.models import UserSession
-from live_single_session.registry import limits, logins
+from live_single_session.registry import engine, limits, logins
 from live_single_session.session_info import SessionInfo, ids_of
 from live_single_session.site_urls import choose_url, login_url
 
@@ -57,7 +57,10 @@ def _leave_again(request: HttpRequest, user: Any) -> None:
 
     With ``ATOMIC_REQUESTS`` that was rolled back with the view.
     """
-    logins.end_left(getattr(request.session, "left", ()), user)
+    session: Any = request.session
+    logins.end_left(session.left, user)
+    if session.presented_key is not None and engine.keeps_keys():
+        engine.forget(session.presented_key)
 
 
 def detail(live: Sequence[UserSession]) -> str:

@@ -24,9 +24,9 @@ def is_page(request: HttpRequest) -> bool:
     return accept is None or "text/html" in accept
 
 
-def is_seen(request: HttpRequest) -> bool:
-    """Tell whether somebody sees the answer: not one to a script, nor one fetched ahead."""
-    return is_page(request) and "prefetch" not in request.headers.get("Sec-Purpose", "")
+def is_fetched_ahead(request: HttpRequest) -> bool:
+    """Tell whether a browser fetches a page that nobody may ever look at."""
+    return "prefetch" in request.headers.get("Sec-Purpose", "")
 
 
 def session_ended(
@@ -38,10 +38,11 @@ def session_ended(
     does becomes a 401. What needs none stays as it is, and the next page shows the message.
     """
     told = response
+    if not is_fetched_ahead(request):
+        _leave_message(request, notice)
     if not needs_login(request, response):
-        _leave_message(request, notice)
+        pass
     elif is_page(request):
-        _leave_message(request, notice)
         told = HttpResponseRedirect(_login_location(request, response, notice.code))
     else:
         told = JsonResponse(notice.body(), status=401)

@@ -10,20 +10,21 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connections, router, transaction
-from django.db.models import DateTimeField, Value
+from django.db.models import DateTimeField, Subquery, Value
 from django.db.models.functions import Now as DatabaseNow
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from live_single_session.exceptions import Busy
-from live_single_session.models import UserSession, UserSessionQuerySet
+from live_single_session.models import Installation, UserSession, UserSessionQuerySet
 
 CHUNK = 500
+INSTALLATION_PK = 1
+LOCK_SECONDS = 10  # that a lock which others hold is waited for
 
 # Always true. What asks for the time is cached neither by django-cachalot, which has to see
 # Django's own class, nor by pgpool.
 UNCACHED = IsNull(DatabaseNow(), False)
-LOCK_SECONDS = 10  # that a lock which others hold is waited for
 
 
 class Now(DatabaseNow):
@@ -50,10 +51,12 @@ class Lock:
     Attributes:
         user: the user as the database has it.
         now: the database's time.
+        installation: the name of the installation, if it has one.
     """
 
     user: Any
     now: datetime
+    installation: str | None
 
 
 def database() -> str:
@@ -85,7 +88,7 @@ def locked_user(user_pk: Any, *, wait: bool = True) -> Iterator[Lock]:
         users = _take_locks([user_pk], wait=wait)
         if not users:
             raise get_user_model().DoesNotExist
-        yield Lock(users[0], users[0].registry_now)
+        yield Lock(users[0], users[0].registry_now, users[0].registry_installation)
 
 
 @contextmanager
@@ -111,7 +114,10 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     using = database()
     features = connections[using].features
     users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
-    users = users.only(*_needed_fields()).annotate(registry_now=Now())
+    name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
+    users = users.only(*_needed_fields()).annotate(
+        registry_now=Now(), registry_installation=Subquery(name)
+    )
     if not features.has_select_for_update:
         _write_something(using)
         return list(users)

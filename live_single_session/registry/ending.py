@@ -114,10 +114,10 @@ def announce_untold(rows: UserSessionQuerySet) -> None:
             events.send_ended(batch)
 
 
-def is_held(row: UserSession, now: datetime, user: Any = None) -> bool:
+def is_held(row: UserSession, now: datetime) -> bool:
     """Tell whether a session is still there, as the engine says; tokens have none."""
     if row.session_key:
-        return engine.holds(row.session_key, row.user_id, user)
+        return engine.holds(row.session_key, row.user_id)
     return row.expires_at is None or row.expires_at > now
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from live_single_session import policy
 from live_single_session.exceptions import LoginRefused, Terms
@@ -31,10 +30,8 @@ def enforce_limit(
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
-    # Nobody is turned away for a session that Django itself would refuse.
-    user = lock.user if refusing else None
     ordered = limits.oldest_first(rivals, terms)
-    held, forgotten = split_by_engine(ordered, enough, lock.now, user)
+    held, forgotten = split_by_engine(ordered, enough, lock.now)
     excess = limits.over_limit(held, terms)
     if excess and refusing:
         held = limits.oldest_first(held, terms)
@@ -57,7 +54,7 @@ def evict_adopted(
 
 
 def split_by_engine(
-    rows: Sequence[UserSession], enough: int, now: datetime, user: Any = None
+    rows: Sequence[UserSession], enough: int, now: datetime
 ) -> tuple[list[UserSession], list[UserSession]]:
     """Tell the sessions that the engine still holds from those that it has forgotten.
 
@@ -67,6 +64,6 @@ def split_by_engine(
     held: list[UserSession] = []
     forgotten: list[UserSession] = []
     for row in reversed(rows):
-        found = len(held) >= enough or ending.is_held(row, now, user)
+        found = len(held) >= enough or ending.is_held(row, now)
         (held if found else forgotten).append(row)
     return held, forgotten

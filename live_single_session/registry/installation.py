@@ -19,7 +19,6 @@ logger = logging.getLogger("live_single_session")
 
 LOOK_AGAIN_SECONDS = 1.0  # for tables that were not there
 
-_ONLY = 1  # the primary key of the one row
 _there: dict[Hashable, bool] = {}
 _missing_since: dict[Hashable, float] = {}
 _names: dict[Hashable, str] = {}
@@ -46,8 +45,13 @@ def known_name() -> str | None:
 
 def refreshed() -> str:
     """Return the name of this installation as its table has it now."""
-    found = Installation.objects.using(db.database()).filter(pk=_ONLY).first()
-    name = found.name if found else _make()
+    found = Installation.objects.using(db.database()).filter(pk=db.INSTALLATION_PK).first()
+    return note(found.name if found else None)
+
+
+def note(found: str | None) -> str:
+    """Take note of the name that the table has; where it has none, make one."""
+    name = found or _make()
     _names[_here()], _there[_here()] = name, True
     return name
 
@@ -84,9 +88,9 @@ def _make() -> str:
     name = f"{place}.{get_random_string(16)}"
     try:
         with transaction.atomic(using=db.database()):
-            Installation.objects.using(db.database()).create(pk=_ONLY, name=name)
+            Installation.objects.using(db.database()).create(pk=db.INSTALLATION_PK, name=name)
     except IntegrityError:  # another process was faster
-        name = Installation.objects.using(db.database()).get(pk=_ONLY).name
+        name = Installation.objects.using(db.database()).get(pk=db.INSTALLATION_PK).name
     return name
 
 

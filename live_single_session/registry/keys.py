@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
-from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import (
@@ -21,7 +20,7 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import db, engine, installation, lifecycle
+from live_single_session.registry import db, engine, installation, lifecycle, records
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,7 @@ def judge_id(data: Mapping[str, Any]) -> Verdict:
 @sensitive_variables()
 def _judge_unnamed(session_key: str) -> Verdict:
     """Look closer at a session without an id: no row that knows its key may be passed by."""
-    key_digest = digest(session_key)
-    row = db.rows().filter(Q(key_digest=key_digest) | Q(left_digest=key_digest)).first()
+    row = db.rows().filter(records.knows(session_key)).first()
     if row is None:
         return ADOPTABLE
     return REPLACED if row.ended_at is None else Verdict(opens=False, ended_id=row.pk)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.models import UserSession, as_uuid, digest
+from live_single_session import policy
+from live_single_session.exceptions import PasswordChanged, Terms
+from live_single_session.models import UserSession, as_uuid, digest, id_of_key
 from live_single_session.registry import db, ending, engine, eviction, limits, records
 
 
@@ -61,6 +64,8 @@ def rotate(
                 return None
             if row.key_digest != digest(old_key):
                 return row.session_key
+            if not engine.present_among([old_key]):
+                return None  # it was deleted, and must not come back by this
             store()
             _change_key(row, old_key, new_key)
             return new_key
@@ -116,23 +121,56 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
     key = session.stored_key  # it may have got a new one in this very request
     if key is None:
         return None
-    known = Q(key_digest=digest(key)) | Q(left_digest=digest(key))
     try:
-        with db.locked({user.pk}) as now:
-            rows = records.read(known, user, terms)
-            row = next((r for r in rows if digest(key) in (r.key_digest, r.left_digest)), None)
+        with db.locked_user(user.pk) as lock:
+            records.check_password(user, lock.user)
+            rows = records.read(records.knows(key), user, terms)
+            row = next((row for row in rows if _knows(row, key)), None)
             if row is None:
-                serial = records.first_serial(user)
-                row = records.insert(
-                    user, terms, request, now, serial, session=session, session_key=key
-                )
-                eviction.evict_adopted(row, rows, terms, now)
-    except get_user_model().DoesNotExist:
+                row = _insert_adopted(user, terms, request, lock, key)
+                eviction.evict_adopted(row, rows, terms, lock.now)
+    except (get_user_model().DoesNotExist, PasswordChanged):
         return None
     if row.ended_at is not None or row.key_digest != digest(key):
         return None
     session.belongs_to(row)
     return row
+
+
+@sensitive_variables()
+def _knows(row: UserSession, session_key: str) -> bool:
+    is_its_key = digest(session_key) in (row.key_digest, row.left_digest)
+    return is_its_key or row.pk == id_of_key(session_key)
+
+
+@sensitive_variables()
+def _insert_adopted(
+    user: Any, terms: Terms, request: HttpRequest | None, lock: db.Lock, session_key: str
+) -> UserSession:
+    return records.insert(
+        user,
+        terms,
+        request,
+        lock.now,
+        records.first_serial(user),
+        session=getattr(request, "session", None),
+        session_key=session_key,
+        session_id=id_of_key(session_key),
+    )
+
+
+@sensitive_variables()
+def bury(user: Any, session_key: str, reason: str) -> None:
+    """Record the end of a session that was never adopted, so that it never is.
+
+    Nothing else would know its key, which a late save may store again.
+    """
+    terms = Terms("", None, policy.END_OLDEST)
+    with suppress(get_user_model().DoesNotExist), db.locked_user(user.pk) as lock:
+        rows = records.read(records.knows(session_key), user, terms)
+        if not rows:
+            row = _insert_adopted(user, terms, None, lock, session_key)
+            ending.end_rows([row], reason, lock.now)
 
 
 def touch(session_id: uuid.UUID, seconds: float) -> bool:

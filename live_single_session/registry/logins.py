@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import policy
 from live_single_session.conf import conf
-from live_single_session.exceptions import LoginRefused, PasswordChanged, Terms
+from live_single_session.exceptions import LoginRefused, Terms
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -18,7 +18,17 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import db, ending, engine, events, eviction, limits, records
+from live_single_session.registry import (
+    db,
+    ending,
+    engine,
+    events,
+    eviction,
+    installation,
+    lifecycle,
+    limits,
+    records,
+)
 from live_single_session.request_state import state_of
 from live_single_session.site_urls import choose_url
 
@@ -51,7 +61,8 @@ def start_session(user: Any, session: Any, request: HttpRequest | None) -> UserS
     left = session.left
     try:
         with db.locked_user(user.pk) as lock:
-            _check_password(user, lock.user)
+            installation.note(lock.installation)
+            records.check_password(user, lock.user)
             rows = records.read_for_sign_in(_here(session), user, terms)
             _finish_later(rows, user)
             current = _current(rows, user, session)
@@ -127,24 +138,14 @@ def end_left(left: Sequence[tuple[Any, Any]], user: Any) -> None:
         ending.end_where(user_pk, reason, Q(pk=session_id))
 
 
-def _check_password(user: Any, current: Any) -> None:
-    """Refuse whoever had the right password a moment ago; the user's lock is held.
-
-    A change of password that comes later finds the session that is about to start, and ends
-    it. One that came since the password was checked has not.
-    """
-    checked = user.__dict__.get("password")
-    if checked is not None and checked != current.__dict__.get("password", checked):
-        raise PasswordChanged
-
-
 @sensitive_variables()
 def _here(session: Any) -> Q:
     """Match the rows of this session: by its id and its keys, and what it has left."""
     match = Q(pk__in=[as_uuid(session.get(SESSION_ID_KEY)), *(pk for pk, _ in session.left)])
     if engine.keeps_keys(type(session)):
-        keys = {session.session_key, session.stored_key} - {None}
-        match |= Q(key_digest__in=[digest(key) for key in keys])
+        keys = {session.session_key, session.stored_key, session.presented_key} - {None}
+        digests = [digest(key) for key in keys]
+        match |= Q(key_digest__in=digests) | Q(left_digest__in=digests)
     return match
 
 
@@ -172,6 +173,8 @@ def _begin(
     if engine.keeps_keys(type(session)):
         known = {row.key_digest for row in rows} | {row.left_digest for row in rows}
         old_key = session.stored_key
+        if session.is_unregistered:
+            lifecycle.bury(user, old_key, EndReason.SUPERSEDED)
         # What has ended never comes back, and another request may be writing to the old one.
         if session.session_key in (None, old_key) or digest(session.session_key) in known:
             session.take_new_key()
@@ -202,8 +205,9 @@ def _end_left(
     rows: Sequence[UserSession], current: UserSession, lock: db.Lock, session: Any
 ) -> None:
     """End what the browser was signed in to before it signed in to ``current``."""
-    ids = {pk for pk, _ in session.left} - {current.pk}
-    left = [row for row in rows if row.pk in ids and row.ended_at is None]
+    ids = {pk for pk, _ in session.left} | _of_browser(rows, current, session)
+    live = [row for row in rows if row.ended_at is None and row.pk != current.pk]
+    left = [row for row in live if row.pk in ids]
     own = [row for row in left if row.user_id == current.user_id]
     ending.end_rows(own, EndReason.SUPERSEDED, lock.now, replaced_by=current)
     for row in left:
@@ -212,6 +216,19 @@ def _end_left(
             # with those who go the other way. Django has flushed that session already.
             switched = (row.user_id, EndReason.USER_SWITCHED, Q(pk=row.pk), current)
             db.on_commit(ending.end_where, *switched)
+
+
+@sensitive_variables()
+def _of_browser(rows: Sequence[UserSession], current: UserSession, session: Any) -> set[Any]:
+    """Return the user's sessions whose key the browser came with, be it one of before.
+
+    A rotation may have died on its way to the browser, or the data be gone.
+    """
+    if session.presented_key is None or not engine.keeps_keys(type(session)):
+        return set()
+    presented = digest(session.presented_key)
+    own = (row for row in rows if row.user_id == current.user_id)
+    return {row.pk for row in own if presented in (row.key_digest, row.left_digest)}
 
 
 def _finish_later(rows: Sequence[UserSession], user: Any) -> None:

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.client import client_of
-from live_single_session.exceptions import Terms
-from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
+from live_single_session.exceptions import PasswordChanged, Terms
+from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest, id_of_key
 from live_single_session.registry import db, engine
 
 
@@ -24,6 +24,14 @@ def live_of(user: Any) -> list[UserSession]:
 def live_row(session_id: uuid.UUID | None) -> UserSession | None:
     """Return the row of a session, if it is live."""
     return db.rows().live().filter(Q(pk=session_id)).first()
+
+
+@sensitive_variables()
+def knows(session_key: str) -> Q:
+    """Match the rows that know a key: as their current one, the one before, or the first."""
+    key_digest = digest(session_key)
+    by_key = Q(key_digest=key_digest) | Q(left_digest=key_digest)
+    return by_key | Q(pk=id_of_key(session_key))
 
 
 def read(known: Q, user: Any, terms: Terms) -> list[UserSession]:
@@ -43,6 +51,17 @@ def read_for_sign_in(known: Q, user: Any, terms: Terms) -> list[UserSession]:
     highest = own.order_by().values("user_id").annotate(top=Max("serial")).values("top")
     unfinished = Q(user=user, session_key__gt="", ended_at__isnull=False)
     return read(known | unfinished | Q(user=user, serial__in=highest), user, terms)
+
+
+def check_password(user: Any, current: Any) -> None:
+    """Refuse whoever had the right password a moment ago; the user's lock is held.
+
+    A change of password that comes later finds the session that is about to start, and ends
+    it. One that came since the password was checked has not.
+    """
+    checked = user.__dict__.get("password")
+    if checked is not None and checked != current.__dict__.get("password", checked):
+        raise PasswordChanged
 
 
 def next_serial(user: Any, rows: Sequence[UserSession]) -> int:
@@ -65,6 +84,7 @@ def insert(
     *,
     session: SessionBase | None = None,
     session_key: str | None = None,
+    session_id: uuid.UUID | None = None,
     left_key: str | None = None,
     token_lifetime: timedelta | None = None,
 ) -> UserSession:
@@ -78,7 +98,8 @@ def insert(
         serial: where it stands among the user's.
         session: the session that signed in, unless tokens carry it.
         session_key: the key by which it is known.
-        left_key: the one that it had before.
+        session_id: its id, if that is not to be a random one.
+        left_key: the key that it had before.
         token_lifetime: how long tokens carry it, where tokens do.
     """
     client = client_of(request)
@@ -94,6 +115,7 @@ def insert(
         row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
     elif session is not None:
         row.expires_at = expiry(session, now)
+    row.pk = session_id or row.pk
     if session_key:
         row.session_key, row.key_digest = session_key, digest(session_key)
     row.left_digest = digest(left_key) if left_key else None
@@ -108,13 +130,16 @@ def expiry(session: SessionBase, now: datetime) -> datetime:
 
 @sensitive_variables()
 def find_session(session_key: str | None, session_id: object = None) -> UserSession | None:
-    """Return the row that a session key or an id belongs to, live or ended."""
+    """Return the row that a session key or an id belongs to, live or ended.
+
+    A key is also known by the one that took its place.
+    """
     if session_id:
         match = Q(pk=as_uuid(session_id))
     elif not session_key:
         return None
     elif engine.keeps_keys():
-        match = Q(key_digest=digest(session_key))
+        match = knows(session_key)
     else:
         match = Q(pk=as_uuid(engine.data_of(session_key).get(SESSION_ID_KEY)))
     return db.rows().filter(match).select_related("replaced_by").first()

@@ -88,10 +88,10 @@ def test_a_callable_that_raises_breaks_no_page_of_a_session_to_be_adopted(
 ):
     policy()
     laptop.force_login(alice)
-    UserSession.objects.all().delete()
     session = laptop.session
     del session["_live_single_session"]
     session.save()
+    UserSession.objects.all().delete()
     policy(LIMIT=broken)
     assert laptop.user() == "alice"
     assert "LIMIT'] raised" in caplog.text
