@@ -5,11 +5,12 @@ BIN := .venv/bin
 # The suite's databases write much that nobody keeps: in memory, where there is such a place.
 TMP := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: help demo test races lint bench load chaos fuzz docs build lock sbom versions clean
+.PHONY: help demo test compatibility races lint bench load chaos fuzz docs build lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
+	@echo "make compatibility   other people's packages and servers, and the table of them (minutes)"
 	@echo "make races           its races and crashes, fifty rounds of each instead of some"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
@@ -29,6 +30,11 @@ demo: .venv/.installed-demo
 test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
 	TMPDIR=$(TMP) $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+compatibility: .venv/.installed-compatibility
+	@$(BIN)/python -m tests.servers.packages suite
+	$(BIN)/python -m pytest -p tests.compatibility.table --numprocesses 0 \
+	  tests/compatibility/test_packages_beside.py tests/compatibility/drive_*.py $(ARGS)
 
 RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
 
@@ -86,7 +92,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group $*
 	@touch $@
 
-.venv/.installed-test .venv/.installed-bench lock: | .venv/.compiler
+.venv/.installed-test .venv/.installed-compatibility .venv/.installed-bench lock: | .venv/.compiler
 
 .venv/.compiler: | .venv/.created
 	@$(BIN)/python -m tests.servers.packages suite

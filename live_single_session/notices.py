@@ -38,7 +38,10 @@ class ReplacedBy:
 
 @dataclass(frozen=True)
 class EndNotice:
-    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+    """Which session ended, why, when (ISO 8601, UTC) and for which login.
+
+    The reason is None where nobody knows it.
+    """
 
     session: str
     reason: str | None
@@ -49,6 +52,10 @@ class EndNotice:
     def code(self) -> str:
         """The reason for a header or an address; ``unknown`` where there is none."""
         return self.reason or "unknown"
+
+    def bare(self) -> "EndNotice":
+        """Return this without particulars, for those who may not know them."""
+        return EndNotice(self.session, self.reason)
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -123,14 +130,15 @@ def notice_of(row: UserSession) -> EndNotice:
     return EndNotice(str(row.pk), row.end_reason, at, by)
 
 
-def notice_of_unknown(session_id: UUID) -> EndNotice:
-    """Return what to tell the tab of a session that the registry doesn't know: no reason."""
-    return EndNotice(str(session_id), None)
+def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
+    """Return what to tell the tab of a session that the registry doesn't know.
 
-
-def notice_of_gone_user(session_id: UUID) -> EndNotice:
-    """Return what to tell the client of a session whose user was deleted."""
-    return EndNotice(str(session_id), EndReason.DEACTIVATED)
+    Args:
+        session_id: which one.
+        user_is_gone: whether its user was deleted, and its row with it; else there is no
+            reason to tell.
+    """
+    return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
 
 def title(reason: str | None) -> str:

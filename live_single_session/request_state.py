@@ -32,15 +32,14 @@ class RequestState:
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
         chosen: the sessions that the user has picked to end then, if it was to pick.
-        layer_was_silent: whether it has waited in vain for the channel layer, which is not
-            waited for again.
+        only_asks: whether it is no use of its session, which it leaves as it is.
     """
 
     refused: LoginRefused | None = None
     bearer: Bearer | None = None
     take_over: int | None = None
     chosen: frozenset[UUID] | None = None
-    layer_was_silent: bool = False
+    only_asks: bool = False
 
 
 @contextmanager

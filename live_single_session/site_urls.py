@@ -1,4 +1,4 @@
-"""URLs of the site: login page, "not you", status and choice; and a checked ``next``."""
+"""Addresses of the site: login page, help, status, choice, websocket; a safe ``next``."""
 
 from collections.abc import Collection
 from typing import Any
@@ -46,6 +46,12 @@ def status_url() -> str | None:
 def choose_url() -> str | None:
     """Return the URL of ``choose/``; None where the site doesn't include the package's URLs."""
     return reverse_or_none("live_single_session:choose")
+
+
+def socket_path() -> str | None:
+    """Return the path of the package's websocket below the script's prefix; None: none."""
+    path = conf.WEBSOCKET_PATH
+    return None if path is None else get_script_prefix().rstrip("/") + path
 
 
 def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
@@ -22,12 +23,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
-from live_single_session.django_internals import keep_session_cookie
+from live_single_session.django_internals import leave_session_alone
 from live_single_session.http.responses import wants_page
 from live_single_session.models import (
     SESSION_ID_KEY,
@@ -38,8 +38,9 @@ from live_single_session.models import (
 )
 from live_single_session.notices import HEADER
 from live_single_session.registry import db, maintenance
+from live_single_session.request_state import state_of
 from live_single_session.session_info import SessionInfo
-from live_single_session.session_status import status_of
+from live_single_session.session_status import cookie_digest, status_of
 from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
@@ -51,19 +52,21 @@ View = Callable[..., HttpResponse]
 @login_not_required
 @never_cache
 @require_safe
-@sensitive_variables()
 def status(request: HttpRequest) -> JsonResponse:
-    """Return over HTTP what the websocket would say, where websockets are blocked."""
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    found = status_of(request.session, request.user, cookie, request.GET.get("session"))
-    if not request.user.is_authenticated:
-        # Django would delete the cookie of the ended session. But this response may arrive
-        # late, when the user has signed in again in another tab.
-        keep_session_cookie(request)
+    """Say over HTTP what the websocket would say, where websockets are blocked."""
+    digest = cookie_digest(request.COOKIES)
+    found = status_of(request.session, request.user, digest, request.GET.get("session"))
+    if found.session_id is None and SESSION_KEY in request.session and not found.notice:
+        # From before the installation: it is adopted, and has an id afterwards.
+        return JsonResponse({"live": True, "session": None, **_freshness(request)})
+    # It is no use of the session. And no dead cookie is removed: a script asks here, whose
+    # answer may come late, when somebody has signed in again in another tab.
+    leave_session_alone(request)
+    state_of(request).only_asks = True
     if found.notice is not None:
         frame = found.notice.frame(signed_in=found.signed_in)
         body = {**frame, **found.notice.body()}
-        return JsonResponse(body, status=401, headers={HEADER: found.notice.reason})
+        return JsonResponse(body, status=401, headers={HEADER: found.notice.code})
     if found.session_id is not None:
         return JsonResponse(
             {"live": True, "session": str(found.session_id), **_freshness(request)}

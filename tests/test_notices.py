@@ -14,7 +14,6 @@ from live_single_session.notices import (
     login_url,
     message,
     notice_of,
-    notice_of_unknown,
     title,
 )
 from tests.helpers.browsers import FIREFOX
@@ -119,11 +118,14 @@ def test_a_reason_that_only_a_later_version_knows_has_words_too():
     assert told["title"] == told["message"] == "You were signed out"
 
 
-def test_inv9_a_row_that_is_gone_has_no_reason():
+@pytest.mark.parametrize(("user_is_gone", "reason"), [(True, "deactivated"), (False, None)])
+def test_inv9_a_row_that_is_gone_has_a_reason_only_with_its_user(user_is_gone, reason):
     gone = uuid.uuid4()
-    told = notice_of_unknown(gone).frame(signed_in=False)
-    assert (told["session"], told["reason"]) == (str(gone), None)
+    notice = notice_of_unknown(gone, user_is_gone=user_is_gone)
+    told = notice.frame(signed_in=False)
+    assert (told["session"], told["reason"]) == (str(gone), reason)
     assert (told["at"], told["by"]) == (None, None)
+    assert notice.code == (reason or "unknown")
 
 
 def test_inv7_no_key_is_told():

@@ -148,3 +148,22 @@ async def test_an_app_in_the_stack_is_started_by_its_server():
 
     await SingleSessionMiddlewareStack(app)({"type": "lifespan"}, None, None)
     assert started == ["lifespan"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/app"])
+async def test_inv2_at_our_path_there_is_our_own_websocket_and_nothing_else(alice, prefix):
+    """Also where a consumer of the site's takes any path, and would be reached unguarded."""
+    browser = AsyncBrowser()
+    await browser.sign_in()
+    stack = SingleSessionMiddlewareStack(tell_user)
+
+    async def below_a_prefix(scope, receive, send):
+        await stack(
+            {**scope, "path": prefix + scope["path"], "root_path": prefix}, receive, send
+        )
+
+    async with browser.socket(application=below_a_prefix) as socket:
+        assert (await socket.frame())["type"] == "session.ready"
+        await registry.aend_all(alice, EndReason.REVOKED)
+        assert (await socket.frame())["reason"] == "revoked"
+        assert await socket.close_code() == 4001

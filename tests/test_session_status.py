@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 
 from live_single_session.models import UserSession
@@ -129,6 +130,50 @@ def test_it_works_where_requests_are_atomic(tab, alice, atomic_requests):
     session = session_of(alice)
     Browser().sign_in()
     assert ask(tab, session).json()["reason"] == "superseded"
+
+
+@pytest.fixture
+def ended(tab, alice):
+    """The id of the tab's session, which a newer one has superseded."""
+    session = session_of(alice)
+    Browser(headers={"user-agent": FIREFOX}).sign_in()
+    return session
+
+
+def test_inv7_an_ended_id_tells_nobody_in_particular_the_bare_reason(ended):
+    body = ask(Browser(), ended).json()
+    assert (body["session"], body["reason"]) == (ended, "superseded")
+    assert (body["at"], body["by"]) == (None, None)
+    assert "Firefox" not in str(body)
+
+
+def test_inv7_an_ended_id_tells_another_user_nothing(ended, bob):
+    other = Browser()
+    other.sign_in("bob")
+    assert ask(other, ended).json() == {"live": True, "session": session_of(bob)}
+
+
+def test_inv4_an_ended_id_tells_its_own_browser_and_its_user_everything(tab, ended, alice):
+    same_user = Browser()
+    same_user.sign_in()
+    for browser in (tab, same_user):
+        body = ask(browser, ended).json()
+        assert body["by"] == {"device": "Firefox on Linux", "ip": None}
+        assert body["at"]
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
+def test_inv10_asking_is_no_use_of_a_session(tab, alice, settings, engine, tmp_path):
+    settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    tab = Browser()
+    tab.sign_in()
+    before = UserSession.objects.live().values().get(), list(Session.objects.values())
+    response = ask(tab, before[0]["id"])
+    assert response.json() == {"live": True, "session": session_of(alice)}
+    assert not response.cookies
+    assert (UserSession.objects.live().values().get(), list(Session.objects.values())) == before
 
 
 async def test_it_works_under_asgi(alice):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core import checks
 from django.db import connections
@@ -13,6 +12,7 @@ from django.utils.module_loading import import_string
 from live_single_session import policy
 from live_single_session.backends.fence import Fence
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import make_layer
 from live_single_session.registry import db
 from live_single_session.site_urls import choose_url
 
@@ -85,7 +85,7 @@ def _position(path: str, listed: list[str]) -> int | None:
 
 
 def check_layer(**kwargs: Any) -> Messages:
-    """W003 to W005 and W008: tabs would be told late, or not by every process."""
+    """W003 to W005, W008 and W011: tabs would be told late, or not by every process."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if layer is None:
         return [
@@ -104,7 +104,18 @@ def check_layer(**kwargs: Any) -> Messages:
                 id="live_single_session.W004",
             )
         ]
-    return list(_lossy_redis(get_channel_layer()))
+    try:
+        made = make_layer()
+    except Exception as error:
+        return [
+            checks.Warning(
+                f"The channel layer can't be made: {type(error).__name__}: {error}",
+                hint="Tabs learn only by their re-check that their session has ended. "
+                "Correct CHANNEL_LAYERS['default'].",
+                id="live_single_session.W011",
+            )
+        ]
+    return list(_lossy_redis(made))
 
 
 def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
@@ -14,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from live_single_session.django_internals import keep_session_cookie
+from live_single_session.django_internals import leave_session_alone
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http import pending_login
 from live_single_session.http.pending_login import Pending
@@ -125,10 +126,11 @@ def _ask_again(request: HttpRequest, excess: Sequence[UserSession]) -> HttpRespo
 
 
 def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:
-    """Answer a choice that another login has outdated: a second click, another device."""
-    _keep_cookie(request)
+    """Answer a choice that came after another login: a second click, or another device."""
     text = _("You signed in somewhere else meanwhile. Please sign in again.")
-    return _sign_in_again(request, waiting, text)
+    response = _sign_in_again(request, waiting, text)
+    _keep_cookie(request)
+    return response
 
 
 def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
@@ -140,9 +142,12 @@ def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
 
 
 def _keep_cookie(request: HttpRequest) -> None:
-    """Leave the browser's cookie alone: the first of two clicks may have renewed it."""
-    if request.session.is_empty():
-        keep_session_cookie(request)
+    """Leave the browser's cookie alone: the first click may have renewed it meanwhile.
+
+    A message that would be kept in the session is lost, then, and needn't be read.
+    """
+    if SESSION_KEY not in request.session:
+        leave_session_alone(request)
 
 
 def _sign_in_again(request: HttpRequest, waiting: Pending, text: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from live_single_session.conf import conf
 from live_single_session.django_internals import loaded_data, loaded_user
 from live_single_session.models import SESSION_ID_KEY
-from live_single_session.site_urls import login_url, not_you_url, status_url
+from live_single_session.site_urls import login_url, not_you_url, socket_path, status_url
 
 SCRIPT = "live_single_session/live-single-session.js"
 KEEPER = "live_single_session/live-single-session-keep.js"
@@ -79,7 +79,7 @@ def script_tag(
         "data-anonymous": is_anonymous,
         # Empty where it cannot be known here: the script asks for it.
         "data-session": None if is_anonymous else _session_id(request),
-        "data-socket": conf.WEBSOCKET_PATH,
+        "data-socket": socket_path(),
         "data-status": status_url(),
         "data-login-url": login_url(),
         "data-not-you-url": not_you_url(),

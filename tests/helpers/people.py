@@ -42,12 +42,15 @@ class Person:
         )
 
     @asynccontextmanager
-    async def socket(self, path: str = LIVE_PATH) -> AsyncIterator[ClientConnection]:
+    async def socket(
+        self, path: str = LIVE_PATH, subprotocol: str | None = None
+    ) -> AsyncIterator[ClientConnection]:
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         async with connect(
             self.site.ws_url + path,
             additional_headers={"Cookie": cookies},
             origin=self.site.url,  # type: ignore[arg-type]
+            subprotocols=None if subprotocol is None else [subprotocol],  # type: ignore[list-item]
         ) as socket:
             yield socket
 

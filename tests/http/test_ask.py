@@ -165,6 +165,23 @@ def test_a_double_click_leaves_the_new_cookie_alone(laptop, phone):
     assert "sessionid" not in response.cookies
 
 
+@pytest.mark.parametrize("storage", ["session.SessionStorage", "fallback.FallbackStorage"])
+def test_inv6_two_clicks_at_once_sign_nobody_out(settings, laptop, phone, storage):
+    """The second one's message is not worth a session, whose cookie would replace the new."""
+    settings.MESSAGE_STORAGE = f"django.contrib.messages.storage.{storage}"
+    laptop.sign_in()
+    phone.fill_in()
+    twin = Browser()
+    twin.cookies["sessionid"] = phone.key
+    asked = Session.objects.get(session_key=phone.key)
+    choose(phone)
+    asked.save(force_insert=True)  # as the second request has loaded it
+    response = choose(twin)
+    assert response.status_code == 302
+    assert "sessionid" not in response.cookies
+    assert phone.user() == "alice"
+
+
 def test_a_login_from_elsewhere_meanwhile_asks_for_the_password_again(laptop, phone):
     """What signed in since was not part of the choice."""
     laptop.sign_in()

@@ -18,7 +18,9 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from live_single_session.realtime import push
 from live_single_session.realtime.push import group_of
+from live_single_session.registry import db, maintenance
 from live_single_session.signals import session_ended, session_started
 from tests.helpers.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site import views
@@ -165,6 +167,63 @@ async def test_inv5_a_login_under_asgi_that_ends_several_sessions_waits_once(
         await browser.sign_in("bob")
     assert await sync_to_async(_reasons)() == {"superseded", "user_switched"}
     assert layer.log[:2] == ["asked", "given up"]
+
+
+def test_inv5_a_silent_layer_is_waited_for_once(settings, django_user_model, caplog):
+    """A transaction that ends the sessions of many users waits as long as one of one."""
+    for number in range(5):
+        django_user_model.objects.create_user(f"user{number}", password="pw")
+    for user in django_user_model.objects.all():
+        Browser().force_login(user)
+    use(settings, HangingLayer)
+    with transaction.atomic():
+        for user in django_user_model.objects.all():
+            user.is_active = False
+            user.save()
+    assert _reasons() == {"deactivated"}
+    assert UserSession.objects.live().count() == 0
+    assert caplog.text.count("The channel layer failed (TimeoutError)") == 1
+
+
+def test_inv4_a_layer_that_answers_again_is_heard(settings, alice):
+    use(settings, HangingLayer)
+    Browser().sign_in()
+    Browser().sign_in()
+    assert push.silence.is_remembered()
+    layer = use(settings, RecordingLayer)
+    Browser().sign_in()
+    assert len(layer.sent) == 1
+    assert not push.silence.is_remembered()
+
+
+def test_inv2_sessions_of_many_end_before_anybody_is_told(settings, alice, bob, monkeypatch):
+    Browser().sign_in("alice")
+    Browser().sign_in("bob")
+    live_when_told = []
+    monkeypatch.setattr(db, "CHUNK", 1)
+
+    def note(**kwargs):
+        live_when_told.append(UserSession.objects.live().count())
+
+    session_ended.connect(note, weak=False)
+    try:
+        assert maintenance.end_many(UserSession.objects.all(), EndReason.REVOKED) == 2
+    finally:
+        session_ended.disconnect(note)
+    assert live_when_told == [0, 0]
+
+
+class LayerThatNobodyCanMake(InMemoryChannelLayer):
+    def __init__(self, **kwargs):
+        raise KeyError("address")
+
+
+def test_inv5_a_layer_whose_constructor_raises_is_in_the_log(settings, alice, caplog):
+    """Channels takes it for none where it raises a KeyError."""
+    use(settings, LayerThatNobodyCanMake)
+    Browser().sign_in()
+    Browser().sign_in()
+    assert "The channel layer can't be made (KeyError)" in caplog.text
 
 
 def _reasons():

@@ -14,14 +14,14 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
     A subclass of simplejwt's ``InvalidToken``.
 
     Attributes:
-        reason: an ``EndReason``.
+        reason: an ``EndReason``, or ``unknown``.
     """
 
     auth_header = f'{AUTH_HEADER_TYPES[0]} realm="api", error="invalid_token"'
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
-        self.reason = notice.reason
+        self.reason = notice.code
 
     @property
     def status_code(self) -> int:
