@@ -68,9 +68,10 @@ class Conf:
         return float(_get("PUSH_TIMEOUT_SECONDS"))
 
     @property
-    def WEBSOCKET_PATH(self) -> str:
-        """Where the consumer listens."""
-        return str(_get("WEBSOCKET_PATH"))
+    def WEBSOCKET_PATH(self) -> str | None:
+        """Where the consumer listens; ``None``: there is no websocket, and tabs poll."""
+        path: str | None = _get("WEBSOCKET_PATH")
+        return path
 
     @property
     def CLIENT_IP(self) -> Callable[[HttpRequest], str | None] | None:

@@ -18,7 +18,7 @@ from django.contrib.auth import (
     load_backend,
 )
 from django.contrib.sessions.backends.base import SessionBase
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.crypto import constant_time_compare
 
 from live_single_session.conf import conf
@@ -75,6 +75,10 @@ def _is_valid(session: SessionBase, user: Any) -> bool:
     return any(constant_time_compare(stored, valid) for valid in hashes)
 
 
-websocket_urlpatterns = [
-    path(conf.WEBSOCKET_PATH.lstrip("/"), SingleSessionConsumer.as_asgi()),
-]
+def _websocket_urlpatterns() -> list[URLPattern]:
+    if conf.WEBSOCKET_PATH is None:
+        return []
+    return [path(conf.WEBSOCKET_PATH.lstrip("/"), SingleSessionConsumer.as_asgi())]
+
+
+websocket_urlpatterns = _websocket_urlpatterns()

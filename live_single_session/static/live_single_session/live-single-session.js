@@ -25,7 +25,7 @@
 
   const config = script.dataset;
   const recheck = (Number(config.recheck) || 30) * 1000; // ms
-  const socketUrl = new URL(config.socket, location.href);
+  const socketUrl = new URL(config.socket ?? "/", location.href);
   socketUrl.protocol = socketUrl.protocol.replace("http", "ws");
   const group = `${NAME} ${socketUrl}`;
 
@@ -113,8 +113,9 @@
       connect();
       return new Promise((resign) => signal.addEventListener("abort", resign));
     };
-    // Insecure contexts have no locks: each tab has its own socket there.
-    if (!shared) return void lead();
+    // Insecure contexts have no locks: each tab has its own socket there. And where there
+    // are no sockets, each tab that is looked at asks for itself.
+    if (!shared || !config.socket) return void lead();
     navigator.locks
       .request(`${group} ${session}`, { signal }, () => !signal.aborted && lead())
       .catch(() => signal.aborted || lead());
@@ -136,6 +137,7 @@
 
   function connect() {
     hangUp();
+    if (!config.socket) return tryAgain(); // which asks over HTTP
     socketUrl.searchParams.delete("session");
     if (session) socketUrl.searchParams.set("session", session);
     try {
