@@ -194,7 +194,7 @@ class UserSessionAdmin(_ModelAdmin):
 
     @admin.display(description=_("device"))
     def device(self, row: UserSession) -> str:
-        return str(device_of(row.user_agent) or _("Unknown device"))
+        return row.device or str(device_of(row.user_agent) or _("Unknown device"))
 
     @admin.display(description=_("state"), ordering="ended_at")
     def state(self, row: UserSession) -> str:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 USER_AGENT_LENGTH = 400
+DEVICE_LENGTH = 100
 
 # Where a session's data holds the id of its row. Keys rotate; the id stays.
 SESSION_ID_KEY = "_live_single_session"
@@ -90,6 +91,12 @@ class UserSession(models.Model):
     )
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=USER_AGENT_LENGTH, blank=True)
+    device = models.CharField(
+        _("device"),
+        max_length=DEVICE_LENGTH,
+        blank=True,
+        help_text=_("The name that an app gave its device."),
+    )
     started_at = models.DateTimeField(_("signed in"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)

@@ -38,12 +38,17 @@ class ReplacedBy:
 
 @dataclass(frozen=True)
 class EndNotice:
-    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+    """Which session ended, why, when (ISO 8601, UTC) and for which login.
+
+    Attributes:
+        by_token: whether it was an app's, which has no browser and no tabs.
+    """
 
     session: str
     reason: str
     at: str | None = None
     by: ReplacedBy | None = None
+    by_token: bool = False
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -56,7 +61,8 @@ class EndNotice:
         if by is not None:
             device = by.get("device")
             by = ReplacedBy(device=device and Device(**device), ip=by.get("ip"))
-        return cls(packed["session"], packed["reason"], packed.get("at"), by)
+        by_token = bool(packed.get("by_token"))
+        return cls(packed["session"], packed["reason"], packed.get("at"), by, by_token)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
         """Return the ``session.ended`` frame, in the language that is active.
@@ -93,6 +99,8 @@ class EndNotice:
             return _(
                 "You signed in on another device (%(device)s), so you were signed out here."
             ) % {"device": self.by.device}
+        if self.reason == EndReason.LOGGED_OUT and self.by_token:
+            return title(self.reason)
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -116,7 +124,8 @@ def notice_of(row: UserSession) -> EndNotice:
     by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
     if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return EndNotice(str(row.pk), row.end_reason, at, by)
+    by_token = row.kind == UserSession.Kind.TOKEN
+    return EndNotice(str(row.pk), row.end_reason, at, by, by_token)
 
 
 def notice_of_missing(session_id: UUID) -> EndNotice:

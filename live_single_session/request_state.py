@@ -43,6 +43,7 @@ class RequestState:
         flushed: whether its session was flushed.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
+        device: the name that an app gave its device in a body that Django hasn't read.
         layer_was_silent: whether it has waited for a silent channel layer; once is enough.
     """
 
@@ -52,6 +53,7 @@ class RequestState:
     signed_out: bool = False
     flushed: bool = False
     take_over: int | None = None
+    device: str = ""
     layer_was_silent: bool = False
 
 

@@ -66,6 +66,15 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=400, verbose_name="user agent"),
                 ),
                 (
+                    "device",
+                    models.CharField(
+                        blank=True,
+                        help_text="The name that an app gave its device.",
+                        max_length=100,
+                        verbose_name="device",
+                    ),
+                ),
+                (
                     "started_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(),

@@ -81,7 +81,7 @@
 
   // ---- One socket per browser: the tab that holds the lock has it --------------
 
-  const shared = "locks" in navigator && "BroadcastChannel" in window;
+  const shared = config.socket && "locks" in navigator && "BroadcastChannel" in window;
   let channel = null;
   let candidacy = null; // an AbortController, while we hold the lock or wait for it
   let leading = false;
@@ -113,9 +113,8 @@
       connect();
       return new Promise((resign) => signal.addEventListener("abort", resign));
     };
-    // Insecure contexts have no locks: each tab has its own socket there. And where there
-    // are no sockets, each tab that is looked at asks for itself.
-    if (!shared || !config.socket) return void lead();
+    // Insecure contexts have no locks: each tab has its own socket there, or asks for itself.
+    if (!shared) return void lead();
     navigator.locks
       .request(`${group} ${session}`, { signal }, () => !signal.aborted && lead())
       .catch(() => signal.aborted || lead());
