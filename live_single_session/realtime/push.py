@@ -18,6 +18,8 @@ from django.conf import settings
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.notices import notice_of
+from live_single_session.realtime import measures
+from live_single_session.realtime.layer_hosts import layer_hosts
 from live_single_session.registry import db
 from live_single_session.request_state import current_request, state_of
 from live_single_session.signals import session_ended
@@ -99,10 +101,16 @@ async def send(layer: Any, group: str, message: dict[str, Any]) -> bool:
     Returns:
         False if the layer kept silent.
     """
+    outcome = measures.SENT
     try:
         async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:
             await layer.group_send(group, message)
     except Exception as error:
-        reason = type(error).__name__
-        logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
-    return not patience.expired()
+        outcome = measures.TIMED_OUT if patience.expired() else measures.FAILED
+        logger.warning(
+            "The channel layer failed (%s, at %s): tabs learn by their re-check",
+            type(error).__name__,
+            layer_hosts(),
+        )
+    measures.pushed.send_robust(None, outcome=outcome)
+    return outcome != measures.TIMED_OUT

@@ -12,6 +12,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from live_single_session.conf import conf
+from live_single_session.realtime.layer_hosts import layer_hosts
 
 logger = logging.getLogger("live_single_session")
 
@@ -156,7 +157,7 @@ class Subscription:
             # What the pub/sub layer believes to be subscribed to, it joins without asking.
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 await self._layer.group_send(NOBODY, {"type": NOBODY})
-        logger.info("The channel layer works again")
+        logger.info("The channel layer works again (at %s)", layer_hosts())
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
         # It may wait for an answer on a connection that is dead. Not while the layer is away:
         # the pub/sub layer unsubscribes whoever stops to receive, and logs that it could not.
@@ -166,7 +167,10 @@ class Subscription:
     def _note(self, error: Exception) -> None:
         """Trust no group that was joined, and be more patient next time."""
         if not self._retry_at:
-            reason = type(error).__name__
-            logger.warning("The channel layer failed (%s); it is tried again", reason)
+            logger.warning(
+                "The channel layer failed (%s, at %s); it is tried again",
+                type(error).__name__,
+                layer_hosts(),
+            )
         self.invalidate()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)

@@ -23,6 +23,7 @@ from channels.db import database_sync_to_async
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
 from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.realtime import measures
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from live_single_session.realtime.subscription import Subscription
 from live_single_session.registry import db, ending
@@ -178,8 +179,10 @@ class Watcher:
             ended = await _ended_among({waiter.session_id for waiter in waiters})
         except Exception:
             logger.exception("The registry could not be asked; it is asked again")
+            measures.rechecked.send_robust(None, outcome=measures.FAILED)
             self._unseen |= {waiter for waiter in waiters if not waiter.ended.done()}
             return
+        measures.rechecked.send_robust(None, outcome=measures.DONE)
         for waiter in waiters:
             if waiter.session_id in ended:
                 row = ended[waiter.session_id]
