@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.live.people import hear, people
 from tests.servers.waiting import await_until
+from tests.site.people import credentials
 
 PREFIX = "live_single_session_"
 
@@ -65,18 +66,16 @@ async def test_refusals_and_pushes_that_fail_are_counted(start, redis):
     site = start(LIVE_SINGLE_SESSION={"ON_LIMIT": "refuse", "PUSH_TIMEOUT_SECONDS": 0.2})
     async with people(site, "alice", "alice", "bob") as (alice, again, bob):
         await alice.sign_in()
-        answer = await again.http.post(
-            "/api/login/",
-            json={"username": "alice", "password": "correct horse battery staple"},
-        )
+        answer = await again.http.post("/api/login/", json=credentials("alice"))
         assert answer.status_code == 409
         await bob.sign_in()
         redis.stop()
         await bob.http.post("/api/logout/")
         seen = metrics(site)
+        health = (await bob.http.get("/health/")).json()
     assert seen["refused_total"] == 1
     assert sum(seen.get(f"pushes_total {how}", 0) for how in ("failed", "timed_out")) == 1
-    assert httpx.get(f"{site.url}/health/").json()["status"] == "degraded"
+    assert health["status"] == "degraded"
 
 
 async def test_the_database_may_be_away_while_metrics_are_read(start, tmp_path):

@@ -4,9 +4,10 @@ All but ``UnfinishedEnds`` also work where prometheus-client collects from many 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.dispatch import Signal
 from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -56,7 +57,7 @@ class UnfinishedEnds(Collector):  # type: ignore[misc]
 
 def connect() -> None:
     """Count from now on; called when the app is ready."""
-    receivers = {
+    receivers: dict[Signal, Callable[..., None]] = {
         signals.session_started: _count_start,
         signals.session_ended: _count_end,
         signals.login_refused: _count_refusal,
@@ -65,7 +66,7 @@ def connect() -> None:
         measures.rechecked: _count_recheck,
     }
     for signal, receiver in receivers.items():
-        signal.connect(receiver, dispatch_uid=f"{__name__}.{receiver.__name__}")
+        signal.connect(receiver, dispatch_uid=__name__)
     REGISTRY.register(UnfinishedEnds())
 
 
