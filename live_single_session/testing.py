@@ -13,7 +13,7 @@ transaction (``TestCase``) or commit (``TransactionTestCase``), and in parallel.
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -108,7 +108,7 @@ class Tab:
         if not accepted:
             raise AssertionError(f"The websocket was refused, with code {code}.")
         if self._is_own:
-            frame = await self._until(lambda frame: "session." in str(frame.get("type")))
+            frame = await self._until(_is_ours, PATIENCE)
             if frame["type"] == "session.ready":
                 self.session = frame["session"]
             else:
@@ -120,28 +120,34 @@ class Tab:
         with suppress(Exception), _no_cancellation_of_others():
             await self.socket.disconnect(timeout=PATIENCE)
 
-    async def told(self) -> str | None:
+    async def told(self, seconds: float = PATIENCE) -> str | None:
         """Return why the tab is told that its session ended; it is then closed with 4001.
+
+        Args:
+            seconds: how long each message may take.
 
         Raises:
             AssertionError: it isn't told; the text says what was received instead.
         """
         frame = self.__dict__.pop("_unread", None)
         while frame is None or frame["type"] != "session.ended":
-            frame = await self._until(lambda frame: frame.get("type") == "session.ended")
-        code = await self.closed()
+            frame = await self._until(_is_end, seconds)
+        code = await self.closed(seconds)
         assert code == 4001, f"The websocket was closed with {code}."  # noqa: S101
         reason: str | None = frame["reason"]
         return reason
 
-    async def closed(self) -> int:
+    async def closed(self, seconds: float = PATIENCE) -> int:
         """Return the code with which the server closes the websocket: 4001 after the end.
+
+        Args:
+            seconds: how long each message may take.
 
         Raises:
             AssertionError: it doesn't close it; the text says what was received instead.
         """
         while True:
-            message = await self._receive("to close the websocket")
+            message = await self._receive("to close the websocket", seconds)
             if message["type"] == "websocket.close":
                 code: int = message.get("code", 1000)
                 return code
@@ -152,9 +158,11 @@ class Tab:
         nothing: bool = await self.socket.receive_nothing(timeout=seconds)
         return nothing
 
-    async def _until(self, fits: Any) -> dict[str, Any]:
+    async def _until(
+        self, fits: Callable[[dict[str, Any]], bool], seconds: float
+    ) -> dict[str, Any]:
         while True:
-            message = await self._receive("to tell the tab something")
+            message = await self._receive("to tell the tab something", seconds)
             if message["type"] == "websocket.close":
                 code = message.get("code")
                 raise AssertionError(f"The websocket was closed with {code}. {self._so_far()}")
@@ -162,9 +170,9 @@ class Tab:
             if isinstance(frame, dict) and fits(frame):
                 return frame
 
-    async def _receive(self, what: str) -> dict[str, Any]:
-        with self._explained(what):
-            message: dict[str, Any] = await self.socket.receive_output(timeout=PATIENCE)
+    async def _receive(self, what: str, seconds: float) -> dict[str, Any]:
+        with self._explained(what, seconds):
+            message: dict[str, Any] = await self.socket.receive_output(timeout=seconds)
         return message
 
     def _note(self, message: dict[str, Any]) -> Any:
@@ -175,16 +183,24 @@ class Tab:
         return content
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explained(self, what: str, seconds: float = PATIENCE) -> Iterator[None]:
         try:
             with _no_cancellation_of_others():
                 yield
         except TimeoutError:
-            text = f"The server took more than {PATIENCE:g} s {what}. {self._so_far()}"
+            text = f"The server took more than {seconds:g} s {what}. {self._so_far()}"
             raise AssertionError(text) from None
 
     def _so_far(self) -> str:
         return f"Received so far: {self.received or 'nothing'}."
+
+
+def _is_ours(frame: dict[str, Any]) -> bool:
+    return frame.get("type") in ("session.ready", "session.ended")
+
+
+def _is_end(frame: dict[str, Any]) -> bool:
+    return frame.get("type") == "session.ended"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import TestCase, TransactionTestCase, override_settings
 
-from live_single_session import registry, testing
+from live_single_session import registry
 from live_single_session.testing import Tab, asign_in, committed, sign_in
 
 # As a suite does that imports it first, before "testserver" is allowed.
@@ -58,15 +58,14 @@ class Told:
             self.assertTrue(await tab.is_told_nothing())
 
     async def test_failures_say_what_was_received(self):
-        testing.PATIENCE = 0.2
         user = await User.objects.acreate_user("shared")
         laptop = await asign_in(user)
         with self.assertRaisesRegex(AssertionError, "Received so far: .*session.ready"):
             async with Tab(laptop) as tab:
-                await tab.told()
+                await tab.told(0.1)
         with self.assertRaisesRegex(AssertionError, "Received so far: .*hello shared"):
             async with Tab(laptop, "/ws/greeter/") as tab:
-                await tab.closed()
+                await tab.closed(1)
         with self.assertRaisesRegex(AssertionError, "refused"):
             async with Tab(laptop, "/ws/closed/"):
                 pass
@@ -79,9 +78,8 @@ class Told:
         with self.assertRaisesRegex(KeyError, "of the test"):
             async with Tab(laptop) as tab:
                 with self.assertRaises(AssertionError):
-                    await tab.told()
+                    await tab.told(0.1)
                 raise KeyError("of the test")
-        testing.PATIENCE = 5.0
 
 
 class InATransaction(Told, TestCase):
