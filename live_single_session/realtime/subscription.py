@@ -167,9 +167,10 @@ class Subscription:
     def _note(self, error: Exception) -> None:
         """Trust no group that was joined, and be more patient next time."""
         if not self._retry_at:
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             logger.warning(
                 "The channel layer failed (%s, at %s); it is tried again",
-                type(error).__name__,
+                type(cause).__name__,
                 layer_hosts(),
             )
         self.invalidate()
