@@ -3,6 +3,8 @@
 
 OLD      the app that the site comes from, if any
 STAGE    old: as it was; new: as the pages tell it
+
+SESSION_ENGINE    another than Django's db, and than README's
 """
 
 import os
@@ -20,6 +22,9 @@ INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in ("daphne", "channe
 MIDDLEWARE = [path for path in MIDDLEWARE if not path.startswith(OURS)]
 TEMPLATES[0]["DIRS"] = []
 
+_engine = os.environ.get("SESSION_ENGINE")
+SESSION_ENGINE = _engine or "django.contrib.sessions.backends.db"
+
 if STAGE == "old":
     INSTALLED_APPS += [OLD] if OLD else []
     if OLD == "preventconcurrentlogins":
@@ -33,3 +38,4 @@ else:
     exec(block)
     MIDDLEWARE = list(dict.fromkeys(MIDDLEWARE))  # the block shows where its own goes
     CHANNEL_LAYERS = _layers
+    SESSION_ENGINE = _engine or SESSION_ENGINE
