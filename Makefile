@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test races lint bench load chaos fuzz docs build lock sbom versions clean
+.PHONY: help demo test compose races lint bench load chaos fuzz docs build lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
+	@echo "make compose         the tests of two nodes on docker-compose.yml itself (needs Docker)"
 	@echo "make races           its races and crashes, fifty rounds of each instead of some"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
@@ -29,6 +30,10 @@ test: .venv/.installed-test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 RACES = tests/ended/test_concurrency.py tests/ended/test_crashes.py tests/ended/test_state_machine.py
+
+# On an engine, whose base images have to be at hand.
+compose: .venv/.installed-test
+	$(BIN)/python -m pytest --containers tests/production/on_an_engine.py tests/production/test_two_nodes.py $(ARGS)
 
 races:
 	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"

@@ -45,6 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what serves the site to the tests of the script (tests/browser)",
     )
 
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="the two nodes of tests/production are docker-compose.yml's (make compose)",
+    )
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
