@@ -109,11 +109,7 @@ class Topology:
             node.start()
         addresses = {f"NODE_{n}": node.address for n, node in enumerate(self.nodes, start=1)}
         # The system's nginx is older than `resolve`, and the addresses here are numbers.
-        static = {
-            "STATIC_ROOT": str(self._image.static),
-            "RESOLVE": "",
-            "RESOLVER": "127.0.0.1",
-        }
+        here = {"RESOLVE": "", "RESOLVER": "127.0.0.1", "STATIC_ROOT": str(self._image.static)}
         self.nginx = Nginx(TEMPLATE, environment("nginx", {**addresses, **here}))
         self._stack.callback(self.nginx.close)
         self.nginx.start()

@@ -4,11 +4,9 @@ import ast
 import inspect
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import tomllib
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
@@ -72,7 +70,7 @@ def block_with(text: str, page: str) -> str:
 
 
 def test_every_block_is_in_a_language_that_is_looked_at_below():
-    checked = {"console", "css", "django", "http", "js", "json", "nginx", "python", "sql"}
+    checked = {"console", "css", "django", "http", "js", "json", "nginx", "python"}
     drawn = {"text"}
     unknown = [block for block in BLOCKS if block.language not in checked | drawn]
     assert unknown == []
@@ -148,15 +146,6 @@ def test_nginx_is_configured_as_where_it_is_tested(code):
 
 def _directive(line: str) -> str:
     return " ".join(line.partition("#")[0].split())
-
-
-@in_language("sql")
-def test_sql_drops_the_table_that_it_names(code):
-    (table,) = re.findall(r"DROP TABLE (\w+);", code)
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute(f"CREATE TABLE {table} (id)")
-        database.executescript(code)
-        assert database.execute("SELECT * FROM sqlite_master").fetchall() == []
 
 
 @in_language("http")

@@ -19,6 +19,8 @@ RULES = {
 }
 
 OURS = "live_single_session.contrib.simplejwt.serializers"
+OBTAIN_ID = "live_single_session.W101"
+REFRESH_ID = "live_single_session.W102"
 
 
 def register() -> None:
@@ -40,15 +42,17 @@ def check_views(**kwargs: Any) -> Messages:
 
     from live_single_session.contrib.simplejwt import serializers
 
-    obtain = (views.TokenObtainPairView, serializers.TokenObtainPairSerializer)
-    refresh = (views.TokenRefreshView, serializers.TokenRefreshSerializer)
+    new = (views.TokenObtainPairView, serializers.TokenObtainPairSerializer)
+    renewed = (views.TokenRefreshView, serializers.TokenRefreshSerializer)
     found: Messages = []
     for route, view in _class_based_views(get_resolver().url_patterns):
         serializer = _serializer_of(view)
-        if _lacks(view, serializer, *obtain):
-            found.append(_without_session(route, "W101", "TOKEN_OBTAIN_SERIALIZER", obtain))
-        elif _lacks(view, serializer, *refresh):
-            found.append(_without_session(route, "W102", "TOKEN_REFRESH_SERIALIZER", refresh))
+        if _lacks(view, serializer, *new):
+            found.append(_missing(route, OBTAIN_ID, "TOKEN_OBTAIN_SERIALIZER", new))
+        elif _lacks(view, serializer, *renewed):
+            found.append(
+                _without_session(route, REFRESH_ID, "TOKEN_REFRESH_SERIALIZER", renewed)
+            )
     return found
 
 
@@ -132,13 +136,13 @@ def _lacks(view: type, serializer: Any, theirs: type, wanted: type) -> bool:
     return is_known and not issubclass(serializer, wanted)
 
 
-def _without_session(
-    route: str, number: str, setting: str, wanted: tuple[type, type]
+def _missing(
+    route: str, check_id: str, setting: str, wanted: tuple[type, type]
 ) -> checks.CheckMessage:
     name = f"{OURS}.{wanted[1].__name__}"
     return checks.Warning(
         f"The tokens that {route!r} answers with belong to no session, or outlive it.",
         hint=f"Set SIMPLE_JWT[{setting!r}] to {name!r}, or let the view's serializer be a "
         "subclass of it.",
-        id=f"live_single_session.{number}",
+        id=check_id,
     )
