@@ -2,9 +2,10 @@
 
 import hashlib
 import uuid
+from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -43,6 +44,32 @@ class EndReason(models.TextChoices):
     EXPIRED = "expired", _("the session expired")
 
 
+def cascade(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """Delete a user's sessions with the user; nothing before ``migrate`` has made the table.
+
+    A site may be deployed before it is migrated, and its users can be deleted meanwhile.
+    """
+    if _has_table(using):
+        models.CASCADE(collector, field, sub_objs, using)
+
+
+# Django looks for rows before it calls what doesn't say this, as its own SET_NULL does.
+cascade.lazy_sub_objs = True  # type: ignore[attr-defined]
+
+
+def _has_table(using: str) -> bool:
+    """Ask the database until the table is there, and then no more."""
+    if using not in _databases_with_table:
+        names = connections[using].introspection.table_names()
+        if UserSession._meta.db_table not in names:
+            return False
+        _databases_with_table.add(using)
+    return True
+
+
+_databases_with_table: set[str] = set()
+
+
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
     def live(self) -> "UserSessionQuerySet":
         """Return the sessions that may still be used, as far as the registry knows."""
@@ -72,7 +99,7 @@ class UserSession(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
-        on_delete=models.CASCADE,
+        on_delete=cascade,
         related_name="+",
         related_query_name="live_single_session",
         db_index=False,  # both indexes below begin with it

@@ -6,6 +6,8 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
+import live_single_session.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -123,7 +125,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=live_single_session.models.cascade,
                         related_name="+",
                         related_query_name="live_single_session",
                         to=settings.AUTH_USER_MODEL,

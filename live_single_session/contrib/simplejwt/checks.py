@@ -19,8 +19,6 @@ RULES = {
 }
 
 OURS = "live_single_session.contrib.simplejwt.serializers"
-OBTAIN_ID = "live_single_session.W101"
-REFRESH_ID = "live_single_session.W102"
 
 
 def register() -> None:
@@ -42,18 +40,26 @@ def check_views(**kwargs: Any) -> Messages:
 
     from live_single_session.contrib.simplejwt import serializers
 
-    new = (views.TokenObtainPairView, serializers.TokenObtainPairSerializer)
-    renewed = (views.TokenRefreshView, serializers.TokenRefreshSerializer)
-    found: Messages = []
-    for route, view in _class_based_views(get_resolver().url_patterns):
-        serializer = _serializer_of(view)
-        if _lacks(view, serializer, *new):
-            found.append(_missing(route, OBTAIN_ID, "TOKEN_OBTAIN_SERIALIZER", new))
-        elif _lacks(view, serializer, *renewed):
-            found.append(
-                _without_session(route, REFRESH_ID, "TOKEN_REFRESH_SERIALIZER", renewed)
-            )
-    return found
+    kinds = [
+        (
+            views.TokenObtainPairView,
+            serializers.TokenObtainPairSerializer,
+            "TOKEN_OBTAIN_SERIALIZER",
+            "live_single_session.W101",
+        ),
+        (
+            views.TokenRefreshView,
+            serializers.TokenRefreshSerializer,
+            "TOKEN_REFRESH_SERIALIZER",
+            "live_single_session.W102",
+        ),
+    ]
+    return [
+        _lacks_session(route, wanted, setting, check_id)
+        for route, view in _class_based_views(get_resolver().url_patterns)
+        for theirs, wanted, setting, check_id in kinds
+        if issubclass(view, theirs) and not _serializes_by(view, wanted)
+    ]
 
 
 def check_dj_rest_auth(**kwargs: Any) -> Messages:
@@ -124,25 +130,21 @@ def _is_reached(route: str, view: type) -> bool:
         return True
 
 
-def _serializer_of(view: Any) -> Any:
+def _serializes_by(view: Any, wanted: type) -> bool:
+    """Tell whether a view's serializer is this one; True where that can't be told."""
     try:
-        return view().get_serializer_class()
+        serializer = view().get_serializer_class()
     except Exception:  # whatever a site's own view needs for that; it has a request then
-        return None
+        return True
+    return not isinstance(serializer, type) or issubclass(serializer, wanted)
 
 
-def _lacks(view: type, serializer: Any, theirs: type, wanted: type) -> bool:
-    is_known = isinstance(serializer, type) and issubclass(view, theirs)
-    return is_known and not issubclass(serializer, wanted)
-
-
-def _missing(
-    route: str, check_id: str, setting: str, wanted: tuple[type, type]
+def _lacks_session(
+    route: str, wanted: type, setting: str, check_id: str
 ) -> checks.CheckMessage:
-    name = f"{OURS}.{wanted[1].__name__}"
     return checks.Warning(
         f"The tokens that {route!r} answers with belong to no session, or outlive it.",
-        hint=f"Set SIMPLE_JWT[{setting!r}] to {name!r}, or let the view's serializer be a "
-        "subclass of it.",
+        hint=f"Set SIMPLE_JWT[{setting!r}] to '{OURS}.{wanted.__name__}', or let the view's "
+        "serializer be a subclass of it.",
         id=check_id,
     )
