@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from live_single_session.client import client_of
 from live_single_session.models import DEVICE_LENGTH, USER_AGENT_LENGTH
-from tests.browsers import FIREFOX
+from tests.helpers.browsers import FIREFOX
 
 
 def request_with(**meta):

@@ -7,12 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import PAGE, dialog, is_left_alone, is_told, shows
-
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
+from tests.helpers.visitor import CSP, PAGE, dialog, fill_in, is_left_alone, is_told, shows
 
 HTML = '<html lang="en">'
 FRAME = """url => {
@@ -212,9 +207,7 @@ async def test_signing_in_again_leads_back_to_the_page(visitor, sign_in_elsewher
     await _button(page).click()
 
     await page.wait_for_url("**/accounts/login/?next=%2Fprivate%2F%3Fq%3D1")
-    await page.locator("#id_username").fill("alice")
-    await page.locator("#id_password").fill("correct horse battery staple")
-    await page.locator("#sign-in").click()
+    await fill_in(page, "alice")
     await page.wait_for_url("**/private/?q=1")
     await shows(page, "alice")
 

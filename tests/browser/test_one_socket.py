@@ -5,11 +5,12 @@ import asyncio
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.browser.visitor import HURRY, PAGE, Visitor, is_told, session_of, shows
+from tests.helpers.visitor import HURRY, PAGE, Visitor, is_told, session_of, shows
 from tests.servers.chromium import freezable_context
 from tests.servers.waiting import await_until
 
 
+@pytest.mark.server
 async def test_ten_tabs_of_one_browser_hold_one_socket(visitor, sign_in_elsewhere):
     tabs = [await visitor.open() for _ in range(10)]
 
@@ -96,7 +97,7 @@ async def test_inv4_when_the_leader_hangs_the_others_are_told(visitor, sign_in_e
     await opened.wait()
     await sign_in_elsewhere()
 
-    await is_told(tab, seconds=20)
+    await is_told(tab)
 
 
 async def test_inv4_leaving_by_a_link_hands_the_socket_over(visitor, sign_in_elsewhere):
@@ -160,6 +161,7 @@ async def test_a_page_that_does_not_know_its_session_shares_the_socket(
     assert visitor.front.handshakes == 1
 
 
+@pytest.mark.server
 async def test_a_visitor_who_is_not_signed_in_opens_no_socket(visitor, new_visitor):
     """The page was rendered in the event loop, which could not know that."""
     tab = await visitor.open()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.browser.visitor import Visitor, is_told
+from tests.helpers.visitor import Visitor, is_told
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import await_until
@@ -54,4 +54,4 @@ async def test_inv4_a_tab_of_which_redis_knows_no_more_is_told_by_the_recheck(
     page = await visitor.open()
     redis.flush()
     await sign_in_elsewhere()
-    await is_told(page, seconds=RECHECK_SECONDS + 5)
+    await is_told(page)

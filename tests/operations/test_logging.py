@@ -6,7 +6,7 @@ import re
 import pytest
 
 from live_single_session.realtime.layer_hosts import layer_hosts
-from tests.live.people import hear, people
+from tests.helpers.people import hear, people
 from tests.servers.waiting import await_until
 from tests.site.people import credentials
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.live.people import hear, people
+from tests.helpers.people import hear, people
 from tests.servers.waiting import await_until
 from tests.site.people import credentials
 

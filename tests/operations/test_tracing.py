@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.live.people import hear, people
+from tests.helpers.people import hear, people
 
 
 @pytest.mark.parametrize("engine", ["db", "cache"])

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.production.servers import Gunicorn
+from tests.servers.web_servers import Gunicorn
 from tests.site.people import credentials
 
 PATIENCE = 30_000  # ms; a test that gets there has failed
@@ -20,7 +20,7 @@ def site(site_databases):
         "DATABASE_URL": databases.url(name),
         "DJANGO_SETTINGS_MODULE": "tests.operations.wsgi_settings",
     }
-    gunicorn = Gunicorn("tests.production.wsgi:application", env)
+    gunicorn = Gunicorn("tests.wsgi:application", env)
     try:
         gunicorn.start()
         yield gunicorn

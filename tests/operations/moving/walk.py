@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.production.servers import Gunicorn
 from tests.servers.daphne import Daphne
 from tests.servers.process import ROOT
+from tests.servers.web_servers import Gunicorn
 from tests.site.people import PASSWORD
 
 SETTINGS = "tests.operations.moving.settings"
@@ -95,7 +95,7 @@ class Walk:
 
     def start(self, kind: type[Daphne] = Gunicorn, **env: str) -> Daphne:
         """Deploy: start a process, beside those that run already."""
-        application = "tests.asgi" if kind is Daphne else "tests.production.wsgi"
+        application = "tests.asgi" if kind is Daphne else "tests.wsgi"
         path = os.pathsep.join([str(self.folder), str(ROOT)])
         server = kind(f"{application}:application", {**self.env, "PYTHONPATH": path, **env})
         self._stack.callback(server.close)

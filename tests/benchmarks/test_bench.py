@@ -1,0 +1,58 @@
+"""The benchmarks in their shortest form: they work, and what they count is what is claimed.
+
+What takes how long is for `make bench`; nothing of that is asserted here.
+"""
+
+import asyncio
+
+import pytest
+
+from benchmarks import http, login, middleware, push, sockets, tokens
+
+pytestmark = pytest.mark.slow
+
+# The alternatives are installed for `make bench` only.
+BESIDE_NOTHING = ("none", "ours")
+
+
+def test_inv8_a_request_costs_no_query_and_no_round_trip(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "VARIANTS", {"cached_db": BESIDE_NOTHING})
+    monkeypatch.setattr(http, "PAGES", {"async view": "/async/private/"})
+    variants = http.run(rounds=1, seconds=1)["cached_db"]["pages"]["async view"]
+    for cost in ("queries", "cache round trips"):
+        assert variants["ours"][cost] == variants["none"][cost] == 1
+
+
+def test_the_middleware_is_measured_beside_its_absence() -> None:
+    found = middleware.run(rounds=1, requests=2)
+    assert {page: of["ratio"]["n"] for page, of in found["pages"].items()} == dict.fromkeys(
+        http.PAGES, 1
+    )
+
+
+def test_a_sign_in_costs_as_many_queries_beside_many_sessions_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(login, "VARIANTS", BESIDE_NOTHING)
+    found = asyncio.run(login.run((0, 1_000), logins=2))
+    few, many = (of_crowd["variants"]["ours"]["queries"] for of_crowd in found.values())
+    assert few == many
+
+
+def test_a_push_is_measured_when_it_arrives() -> None:
+    found = asyncio.run(push.run({"pubsub": (3,)}, logins=2))
+    assert found["pubsub"]["3"]["variants"]["ours"]["ms"]["n"] == 2
+
+
+def test_sockets_stay_open_while_they_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded = {"the same, guarded": ("guarded", sockets.ROOM)}
+    monkeypatch.setattr(sockets, "CASES", guarded)
+    monkeypatch.setattr(sockets, "YARDSTICKS", {})
+    assert sockets.run(count=10, rounds=1, idle_seconds=0.1)["sockets"] == 10
+
+
+def test_tokens_are_measured_beside_simplejwt() -> None:
+    found = tokens.run(rounds=1, seconds=1)
+    assert found["ours"]["throughput ratio"]["n"] == 1
