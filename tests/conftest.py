@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--containers",
         action="store_true",
-        help="the two nodes of tests/production are docker-compose.yml's (make compose)",
+        help="the two nodes of tests/deployment are docker-compose.yml's (make compose)",
     )
 
 
