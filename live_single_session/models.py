@@ -118,12 +118,8 @@ class UserSession(models.Model):
     )
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=USER_AGENT_LENGTH, blank=True)
-    device = models.CharField(
-        _("device"),
-        max_length=DEVICE_LENGTH,
-        blank=True,
-        help_text=_("The name that an app gave its device."),
-    )
+    # The name that an app gave its device.
+    device = models.CharField(_("device"), max_length=DEVICE_LENGTH, blank=True)
     started_at = models.DateTimeField(_("signed in"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)

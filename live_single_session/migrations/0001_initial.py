@@ -69,12 +69,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "device",
-                    models.CharField(
-                        blank=True,
-                        help_text="The name that an app gave its device.",
-                        max_length=100,
-                        verbose_name="device",
-                    ),
+                    models.CharField(blank=True, max_length=100, verbose_name="device"),
                 ),
                 (
                     "started_at",

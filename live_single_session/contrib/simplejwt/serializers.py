@@ -43,12 +43,8 @@ class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ign
         write_only=True,
         help_text=_("What the answer session_limit names, to end the sessions in the way."),
     )
-    device = fields.CharField(
-        required=False,
-        allow_blank=True,
-        write_only=True,
-        help_text=_("The name of the device, for lists of where its user is signed in."),
-    )
+    # Its name, for lists of where its user is signed in.
+    device = fields.CharField(required=False, allow_blank=True, write_only=True)
     refresh = fields.CharField(read_only=True)
     access = fields.CharField(read_only=True)
 
