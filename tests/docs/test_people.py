@@ -1,8 +1,6 @@
 """What docs/people.md tells a site to write works as it stands there."""
 
 import json
-import logging
-import logging.config
 import re
 from pathlib import Path
 
@@ -84,24 +82,6 @@ def test_the_user_admin_of_the_documentation_can_be_registered(rf):
     finally:
         admin.site.unregister(User)
         admin.site.register(User, UserAdmin)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_logging_of_the_documentation_says_who_and_why(alice, capsys):
-    names = {}
-    exec(block("python", "LOGGING"), names)
-    logger = logging.getLogger("live_single_session")
-    before = logger.handlers[:], logger.level
-    try:
-        logging.config.dictConfig(names["LOGGING"])
-        Browser().sign_in("alice")
-        Browser().sign_in("alice")
-    finally:
-        logger.handlers[:], logger.level = before
-
-    row = UserSession.objects.ended().get()
-    line = f"ended session={row.pk} user={alice.pk} superseded"
-    assert line in capsys.readouterr().err
 
 
 def test_every_other_block_can_be_read():

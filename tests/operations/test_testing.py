@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from live_single_session.testing import Tab, asign_in
+from tests.operations.pages import block
 from tests.servers.process import ROOT
 
 
@@ -49,3 +50,24 @@ async def test_a_tab_that_is_opened_too_late_is_told_as_well(django_user_model):
     await asign_in(user)
     async with Tab(laptop) as tab:
         assert await tab.told() == "superseded"
+
+
+def test_the_example_of_the_page(tmp_path):
+    """docs/testing.md, as a suite of its own."""
+    (tmp_path / "test_page.py").write_text(block("testing.md", "Test your site", "TestCase"))
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "test", str(tmp_path)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "tests.operations.tested_site.settings",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Ran 2 tests" in done.stdout
