@@ -5,12 +5,14 @@ BIN := .venv/bin
 # The suite's databases write much that nobody keeps: in memory, where there is such a place.
 TMP := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: help demo test compatibility races lint bench load chaos fuzz docs build lock sbom versions clean
+.PHONY: help demo test compatibility compose races lint bench load chaos fuzz docs build lock \
+  sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
 	@echo "make compatibility   other people's packages and servers, and the table of them (minutes)"
+	@echo "make compose         the tests of two nodes on docker-compose.yml itself (needs Docker)"
 	@echo "make races           its races and crashes, fifty rounds of each instead of some"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
@@ -37,6 +39,10 @@ compatibility: .venv/.installed-compatibility
 	  tests/compatibility/test_packages_beside.py tests/compatibility/drive_*.py $(ARGS)
 
 RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
+
+# On an engine, whose base images have to be at hand.
+compose: .venv/.installed-test
+	$(BIN)/python -m pytest --containers tests/deployment/on_an_engine.py tests/deployment/test_two_nodes.py $(ARGS)
 
 races:
 	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"

@@ -19,6 +19,8 @@ VERSIONS = [
     ("3.13", "5.2"),
     ("3.13", "6.0"),
     ("3.13", "6.1"),
+    ("3.14", "5.2"),
+    ("3.14", "6.1"),
 ]
 
 # What needs no server, and finds what a new version breaks.

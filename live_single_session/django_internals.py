@@ -4,8 +4,9 @@ Each of these names is used by Django itself on every supported version; the sui
 on all of them.
 """
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import ref
 
@@ -14,6 +15,9 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
+
+# Of JSON that is worth being read for a name: a sign-in is much shorter.
+MOST_BYTES = 16_384
 
 
 def loaded_data(session: SessionBase | None) -> dict[str, Any] | None:
@@ -51,6 +55,21 @@ def loaded_user(request: HttpRequest) -> Any:
         if user is not None:
             return user
     return None
+
+
+def loaded_body(request: HttpRequest) -> Mapping[str, Any]:
+    """Return the form or the JSON object that a request brought, if its view has read it."""
+    loaded = request.__dict__
+    if loaded.get("_post"):
+        return request.POST
+    body = loaded.get("_body", b"")
+    if request.content_type != "application/json" or len(body) > MOST_BYTES:
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def has_new_password(user: Any) -> bool:

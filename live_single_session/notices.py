@@ -41,12 +41,16 @@ class EndNotice:
     """Which session ended, why, when (ISO 8601, UTC) and for which login.
 
     The reason is None where nobody knows it.
+
+    Attributes:
+        by_token: whether it was an app's, which has no browser and no tabs.
     """
 
     session: str
     reason: str | None
     at: str | None = None
     by: ReplacedBy | None = None
+    by_token: bool = False
 
     @property
     def code(self) -> str:
@@ -68,7 +72,8 @@ class EndNotice:
         if by is not None:
             device = by.get("device")
             by = ReplacedBy(device=device and Device(**device), ip=by.get("ip"))
-        return cls(packed["session"], packed["reason"], packed.get("at"), by)
+        by_token = bool(packed.get("by_token"))
+        return cls(packed["session"], packed["reason"], packed.get("at"), by, by_token)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
         """Return the ``session.ended`` frame, in the active language.
@@ -104,6 +109,8 @@ class EndNotice:
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
             told = _("You signed in on %(device)s, so you were signed out here.")
             return told % {"device": self.by.device}
+        if self.reason == EndReason.LOGGED_OUT and self.by_token:
+            return title(self.reason)
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -127,7 +134,8 @@ def notice_of(row: UserSession) -> EndNotice:
     by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
     if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return EndNotice(str(row.pk), row.end_reason, at, by)
+    by_token = row.kind == UserSession.Kind.TOKEN
+    return EndNotice(str(row.pk), row.end_reason, at, by, by_token)
 
 
 def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:

@@ -33,6 +33,7 @@ class RequestState:
             serial that the login was going to have when the user was asked.
         chosen: the sessions that the user has picked to end then, if it was to pick.
         only_asks: whether it is no use of its session, which it leaves as it is.
+        device: the name that an app gave its device in a body that Django hasn't read.
     """
 
     refused: LoginRefused | None = None
@@ -40,6 +41,7 @@ class RequestState:
     take_over: int | None = None
     chosen: frozenset[UUID] | None = None
     only_asks: bool = False
+    device: str = ""
 
 
 @contextmanager

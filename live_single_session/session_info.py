@@ -50,8 +50,8 @@ class SessionInfo:
 
     @property
     def device(self) -> str:
-        """The browser and its system in words; empty if they are unknown."""
-        return str(device_of(self.row.user_agent) or "")
+        """Its name, if an app gave one, or browser and system in words; empty if unknown."""
+        return self.row.device or str(device_of(self.row.user_agent) or "")
 
     @property
     def device_class(self) -> str:

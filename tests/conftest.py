@@ -47,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what serves the site to the tests of the script in tests/browser",
     )
 
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="the two nodes of tests/deployment are docker-compose.yml's (make compose)",
+    )
+
 
 # Fixtures that start a server, a browser or a build.
 SLOW = {

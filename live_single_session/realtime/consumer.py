@@ -12,6 +12,7 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 
 from live_single_session.notices import EndNotice, in_language_of
+from live_single_session.realtime import measures
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     CLOSE_NOT_SIGNED_IN,
@@ -63,9 +64,11 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
 def _counted(session_id: UUID) -> Iterator[bool]:
     """Count a socket of a session while it is open; yield whether there are too many."""
     _sockets[session_id] += 1
+    measures.sockets_changed.send_robust(None, change=1)
     try:
         yield _sockets[session_id] > MOST_SOCKETS
     finally:
+        measures.sockets_changed.send_robust(None, change=-1)
         _sockets[session_id] -= 1
         if not _sockets[session_id]:
             del _sockets[session_id]

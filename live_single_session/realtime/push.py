@@ -19,8 +19,10 @@ from django.conf import settings
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.notices import notice_of
+from live_single_session.realtime import measures
 from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.realtime.layer import find_layer
+from live_single_session.realtime.layer_hosts import layer_hosts
 from live_single_session.registry import db
 from live_single_session.signals import session_ended, session_started
 
@@ -117,13 +119,19 @@ async def send(
         async with asyncio.timeout(limit) as patience:
             await layer.group_send(group, message)
     except Exception as error:
-        reason = type(error).__name__
-        logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
+        outcome = measures.TIMED_OUT if patience.expired() else measures.FAILED
+        logger.warning(
+            "The channel layer failed (%s, at %s): tabs learn by their re-check",
+            type(error).__name__,
+            layer_hosts(),
+        )
         if patience.expired():
             silence.note()
-        return False
-    silence.forget()
-    return True
+    else:
+        outcome = measures.SENT
+        silence.forget()
+    measures.pushed.send_robust(None, outcome=outcome)
+    return outcome == measures.SENT
 
 
 class Silence:

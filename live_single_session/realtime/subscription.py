@@ -12,6 +12,7 @@ from typing import Any
 
 from live_single_session.conf import conf
 from live_single_session.realtime.layer import NOBODY, find_layer
+from live_single_session.realtime.layer_hosts import layer_hosts
 
 logger = logging.getLogger("live_single_session")
 
@@ -156,7 +157,7 @@ class Subscription:
             # Where the pub/sub layer takes itself for subscribed, joining asks nobody.
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 await self._layer.group_send(NOBODY, {"type": NOBODY})
-        logger.info("The channel layer works again")
+        logger.info("The channel layer works again (at %s)", layer_hosts())
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
         # The receiver may wait on a dead connection. It isn't stopped while the layer is down:
         # the pub/sub layer unsubscribes a receiver that stops, and logs that this failed.
@@ -166,7 +167,11 @@ class Subscription:
     def _note(self, error: Exception) -> None:
         """Log a failure, have all groups joined again, and wait longer before the next try."""
         if not self._retry_at:
-            reason = type(error).__name__
-            logger.warning("The channel layer failed (%s); it is tried again", reason)
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            logger.warning(
+                "The channel layer failed (%s, at %s); it is tried again",
+                type(cause).__name__,
+                layer_hosts(),
+            )
         self.invalidate()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)

@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
 from live_single_session.notices import EndNotice
+from live_single_session.realtime import measures
 from live_single_session.realtime.lookup import Place, place_of
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from live_single_session.realtime.recheck import Found, ended_in
@@ -188,10 +189,12 @@ class Watcher:
                 ended = await ended_in(place, {w.session_id: w.user_pk for w in here})
             except Exception as error:
                 self._note_failure(error)
+                measures.rechecked.send_robust(None, outcome=measures.FAILED)
                 self._unseen |= {waiter for waiter in here if not waiter.ended.done()}
                 looked_at = here
             else:
                 self._is_registry_away = False
+                measures.rechecked.send_robust(None, outcome=measures.DONE)
                 looked_at = [w for w in here if w.is_answered(ended.get(w.session_id), place)]
                 for waiter in looked_at:
                     if waiter.session_id in ended:

@@ -85,13 +85,14 @@ def send_ended(rows: tuple[UserSession, ...]) -> None:
 def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:
     """Log and signal that a login was refused; only log that it waits for a choice."""
     user, number = refused.user, len(refused.live)
+    times = "1 time" if number == 1 else f"{number} times"
     facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
     if refused.asks:
-        text = "The sign-in of user %s waits for a choice: signed in %s times already"
-        logger.info(text, user.pk, number, extra={"event": "asked", **facts})
+        text = "The sign-in of user %s waits for a choice: signed in %s already"
+        logger.info(text, user.pk, times, extra={"event": "asked", **facts})
         return
-    text = "The sign-in of user %s was refused: signed in %s times already"
-    logger.info(text, user.pk, number, extra={"event": "refused", **facts})
+    text = "The sign-in of user %s was refused: signed in %s already"
+    logger.info(text, user.pk, times, extra={"event": "refused", **facts})
     login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)
 
 

@@ -101,6 +101,7 @@ def test_e002_unknown_key_names_the_nearest(settings, key, nearest):
         ("PUSH_TIMEOUT_SECONDS", True),
         ("WEBSOCKET_PATH", "ws/"),
         ("WEBSOCKET_PATH", ""),
+        ("WEBSOCKET_PATH", 3),
         ("CLIENT_IP", 3),
         ("RECORD_CLIENT", "no"),
         ("DISCLOSE", "device"),
@@ -131,6 +132,7 @@ def test_e003_wrong_value_names_its_key(settings, key, value):
         ("ON_LIMIT", "ask"),
         ("ON_LIMIT", "observe"),
         ("RECHECK_SECONDS", 0.5),
+        ("WEBSOCKET_PATH", None),
         ("DISCLOSE", ()),
         ("DISCLOSE", ["ip"]),
         ("ACTIVITY_SECONDS", 60),
@@ -242,6 +244,26 @@ def test_w010_a_sign_in_that_is_refused_in_front_of_the_middleware(
 def test_w003_no_channel_layer(settings):
     settings.CHANNEL_LAYERS = {}
     assert messages().keys() == {"W003"}
+
+
+def test_a_site_without_websockets_needs_no_channel_layer(settings):
+    settings.CHANNEL_LAYERS = {}
+    settings.LIVE_SINGLE_SESSION = {"WEBSOCKET_PATH": None}
+    assert messages() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "urlconf", "found"),
+    [
+        (None, "tests.operations.no_urls", {"W030"}),
+        (None, "tests.urls", set()),
+        ("/ws/", "tests.operations.no_urls", set()),
+    ],
+)
+def test_w030_tabs_without_websocket_have_nothing_to_ask(settings, path, urlconf, found):
+    settings.LIVE_SINGLE_SESSION = {"WEBSOCKET_PATH": path}
+    settings.ROOT_URLCONF = urlconf
+    assert messages().keys() == found
 
 
 def test_w004_in_memory_layer_in_production(settings):

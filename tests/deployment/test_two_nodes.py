@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
-import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
@@ -158,7 +157,7 @@ async def client(topology: Topology, address: str = "127.0.0.1"):
         {"Forwarded": "for=203.0.113.9", "X-Real-IP": "203.0.113.9"},
     ],
 )
-async def test_registry_has_the_address_that_nginx_saw(forged, topology, postgres_server):
+async def test_registry_has_the_address_that_nginx_saw(forged, topology):
     async with client(topology, "127.0.0.7") as browser:
         page = await browser.get("/login/", headers=forged)
         token = page.text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
@@ -168,17 +167,12 @@ async def test_registry_has_the_address_that_nginx_saw(forged, topology, postgre
         )
         assert answer.status_code == 302
 
-    assert _address_of_last_sign_in("carol", postgres_server.url("jotter")) == "127.0.0.7"
-
-
-def _address_of_last_sign_in(name: str, database_url: str) -> str:
     newest = """
         SELECT host(ip) FROM live_single_session_usersession session
         JOIN auth_user ON auth_user.id = session.user_id
-        WHERE username = %s ORDER BY serial DESC LIMIT 1
+        WHERE username = 'carol' ORDER BY serial DESC LIMIT 1
     """
-    with psycopg.connect(database_url) as connection:
-        return connection.execute(newest, [name]).fetchone()[0]
+    assert topology.select(newest) == topology.address_of_client("127.0.0.7")
 
 
 async def test_client_cannot_claim_to_have_come_over_https(topology):
@@ -199,16 +193,20 @@ async def test_client_cannot_claim_to_have_come_over_https(topology):
 
 
 @pytest.mark.parametrize(
-    ("path", "kind"),
-    [("live-single-session.js", "text/javascript"), ("live-single-session.css", "text/css")],
+    ("path", "kinds"),
+    [
+        # By nginx's own list of types, which has changed its mind about scripts.
+        ("live-single-session.js", {"text/javascript", "application/javascript"}),
+        ("live-single-session.css", {"text/css"}),
+    ],
 )
-async def test_nginx_serves_the_static_files(path, kind, topology):
+async def test_nginx_serves_the_static_files(path, kinds, topology):
     seen = [node.log.count("/static/") for node in topology.nodes]
     async with client(topology) as browser:
         answer = await browser.get(f"/static/live_single_session/{path}")
 
     assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == kind
+    assert answer.headers["Content-Type"] in kinds
     assert [node.log.count("/static/") for node in topology.nodes] == seen
 
 

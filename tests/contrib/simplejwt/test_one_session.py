@@ -6,6 +6,7 @@ from django.utils.functional import SimpleLazyObject
 from live_single_session import registry
 from live_single_session.contrib.simplejwt import serializers, sign_in
 from live_single_session.models import EndReason, UserSession
+from live_single_session.session_info import SessionInfo
 from live_single_session.signals import session_ended
 from tests.contrib.simplejwt.apps import assert_ended
 from tests.helpers.browsers import Browser
@@ -215,3 +216,20 @@ def test_inv2_a_sign_in_that_began_before_a_change_of_password_gets_no_tokens(
     answer = app.obtain()
     assert (answer.status_code, answer.json()["code"]) == (401, "password_changed")
     assert not UserSession.objects.exists()
+
+
+def test_an_app_that_signs_out_is_not_told_of_tabs(alice, new_app):
+    app = new_app()
+    app.obtain()
+    app.log_out()
+    answer = app.me()
+    assert_ended(answer, "logged_out")
+    assert "tab" not in answer.json()["detail"]
+    assert "browser" not in answer.json()["detail"]
+
+
+def test_an_app_names_its_device_in_lists(alice, new_app):
+    app = new_app()
+    app.obtain(device="Ann's Pixel")
+    assert UserSession.objects.get().device == "Ann's Pixel"
+    assert SessionInfo(UserSession.objects.get()).device == "Ann's Pixel"
