@@ -38,7 +38,8 @@
 #define BROWSERS 3
 #define SIZE (N + 3)              /* ids and keys count from 1: two at the start, one for each request */
 
-mtype = { NONE, LIVE, ENDED };
+mtype = { LIVE, ENDED };
+#define NONE 0
 mtype = { PAGE, SAVE, ROTATE, LOGIN, LOGOUT, PASSWORD, END_ALL, REMOVE, RECHECK };
 
 /* The registry, as committed. The id orders the logins (`serial`). */
@@ -60,6 +61,7 @@ bool writing[SIZE];               /* SHARED: an update that isn't committed hold
 
 /* The browsers. */
 byte cookie[BROWSERS];
+byte browsers;                    /* that have made a request, or had a session */
 
 /* What only the monitor knows. */
 bool sent[SIZE];                  /* an answer carried this key */
@@ -94,14 +96,14 @@ byte kills = KILLS;
 
 /* The registry's answer about data with an id, and about data without. */
 #ifdef BY_ID_ONLY
-#define REGISTRY_OPENS(k) (state[data[k]] == LIVE)
+#define REGISTRY_OPENS(id, k) (id != RELIC && state[id] == LIVE)
 #else
-#define REGISTRY_OPENS(k) IS_CURRENT(data[k], k)
+#define REGISTRY_OPENS(id, k) (id != RELIC && IS_CURRENT(id, k))
 #endif
 #ifdef ADOPT_ANY
-#define ADOPTABLE(k) (data[k] == RELIC)
+#define ADOPTABLE(id, k) (id == RELIC)
 #else
-#define ADOPTABLE(k) (data[k] == RELIC && !SOME(KNOWS, k))
+#define ADOPTABLE(id, k) (id == RELIC && !SOME(KNOWS, k))
 #endif
 
 #if ENGINE == CACHE
@@ -114,8 +116,9 @@ byte kills = KILLS;
 #define TRUSTED(k) false
 #endif
 
-#define OPENS(k) (data[k] != NOTHING && (TRUSTED(k) || ADOPTABLE(k) \
-    || (data[k] == RELIC && IS_CURRENT(1, k)) || (data[k] != RELIC && REGISTRY_OPENS(k))))
+#define ASK(id, k) (ADOPTABLE(id, k) || REGISTRY_OPENS(id, k) \
+    || (id == RELIC && IS_CURRENT(1, k)))
+#define OPENS(k) (data[k] != NOTHING && (TRUSTED(k) || ASK(data[k], k)))
 
 /* --- The invariants ---------------------------------------------------------------------- */
 
@@ -154,7 +157,8 @@ end:
 
 /* --- Steps -------------------------------------------------------------------------------- */
 
-#define killed atomic { kills > 0 -> kills--; goto over }
+/* Killed before it has changed anything, a request is one that never was. */
+#define killed atomic { kills > 0 -> kills--; printf("%d: killed\n", number); goto over }
 #define HAS(set, s) ((set) & (1 << (s)))
 #define ADD(set, s) set = set | (1 << (s))
 #define FOR_EACH_ROW i = 1; do :: i < SIZE ->
@@ -238,6 +242,7 @@ inline choose_forgotten() {
 }
 
 inline decide_login() {
+  printf("%d: locks, and decides on the login\n", number);
   if
 #ifndef ANY_PASSWORD
   :: hash != password -> GIVE_LOCK; goto dropped
@@ -290,6 +295,7 @@ inline decide_password() {
 #define RECREATES false
 #endif
 inline decide_rotation() {
+  printf("%d: locks, and decides on the new key\n", number);
   if
   :: state[id] != LIVE -> GIVE_LOCK; goto dropped
   :: state[id] == LIVE && current[id] != key && OVERTAKEN ->
@@ -308,6 +314,7 @@ inline decide_rotation() {
 }
 inline mark_victims() {
   d_step {
+    printf("%d: marks\n", number);
     FOR_EACH_ROW
       if :: HAS(victims, i) && state[i] != NONE -> mark[current[i]] = true :: else fi;
     END_FOR;
@@ -320,6 +327,7 @@ inline store() {
   d_step {
     if
     :: new_key != 0 ->
+       printf("%d: stores session %d under key %d\n", number, new_id, new_key);
        data[new_key] = new_id; changed[new_key] = hash;
 #ifdef STAMP_BEFORE_COMMIT
        stamp[new_key] = true
@@ -333,6 +341,7 @@ inline put_stamp() {
   d_step {
     if
     :: new_key != 0 ->
+       printf("%d: stamps key %d\n", number, new_key);
        data[new_key] = new_id; changed[new_key] = hash; stamp[new_key] = true;
        if :: !IS_CURRENT(new_id, new_key) -> back[new_key] = true :: else fi
     :: else
@@ -348,7 +357,7 @@ inline end_victims() {
        assert(!HAS(forgotten, i) || (removed[i] && !changing[i]));  /* 9: no false end */
        assert(by == 0 || by > i);                     /* superseded by newer logins only */
        if :: state[i] == NONE -> current[i] = key; relic_is_over = true :: else fi;
-       state[i] = ENDED;
+       state[i] = ENDED; printf("   session %d has ended\n", i);
 #ifndef NO_OUTBOX
        owed[i] = true
 #endif
@@ -359,6 +368,7 @@ inline end_victims() {
 
 inline commit() {
   d_step {
+    printf("%d: commits\n", number);
     if
     :: deed == PASSWORD && new_key == 0 -> password = true; changing[id] = true
     :: else
@@ -377,6 +387,7 @@ inline commit() {
 /* What the engine holds of them. On SHARED, a row that somebody is writing to stays. */
 inline forget() {
   d_step {
+    printf("%d: forgets\n", number);
     FOR_EACH_ROW
       if
       :: HAS(victims, i) && !writing[current[i]] ->
@@ -405,6 +416,16 @@ inline forget() {
 
 /* --- A request, from its load to its answer --------------------------------------------- */
 
+/* A browser that nothing is known of yet is like any other such browser. */
+inline choose_browser() {
+  if
+  :: browser = 0
+  :: browsers > 0 -> browser = 1
+  :: browsers > 1 -> browser = 2
+  fi;
+  if :: browser == browsers -> browsers++ :: else fi
+}
+
 proctype request(byte number) {
   mtype deed;
   byte browser, key, id;          /* what it came with, and what its load found */
@@ -416,10 +437,10 @@ proctype request(byte number) {
   atomic {
     started == number ->
     started++; ADD(busy, number);
-    if :: browser = 0 :: browser = 1 :: browser = 2 fi;
+    choose_browser();
     if
     :: deed = LOGIN
-    :: browser == 0 -> deed = END_ALL; goto change
+    :: browser == 0 -> deed = END_ALL; printf("%d: END_ALL\n", number); goto change
     :: browser == 0 -> deed = REMOVE; goto remove
     :: cookie[browser] != 0 -> deed = PAGE
     :: cookie[browser] != 0 -> deed = SAVE
@@ -430,13 +451,14 @@ proctype request(byte number) {
     key = cookie[browser];
     id = data[key];
     hash = changed[key];
+    printf("%d: %e in browser %d, with key %d of session %d\n", number, deed, browser, key, id);
     if
     :: key == 0 || id == NOTHING -> goto anonymous
     :: else
     fi;
 #if ENGINE == SHARED
     if
-    :: OPENS(key) -> goto opened
+    :: OPENS(key) -> goto signed_in
     :: else -> goto anonymous
     fi
 #else
@@ -448,30 +470,20 @@ proctype request(byte number) {
   };
 
   /* The registry is asked, where the load alone doesn't suffice. */
-  if
-  :: killed
-  :: atomic {
-       if
-       :: ADOPTABLE(key) -> skip
-       :: id == RELIC && IS_CURRENT(1, key) -> skip
-       :: id != RELIC && (state[id] == LIVE && current[id] == key) -> skip
-       :: else -> goto anonymous
-       fi
-     }
-  fi;
-opened:
   atomic {
     if
-    :: id == RELIC && IS_CURRENT(1, key) -> id = 1       /* adopted by another request */
-    :: else
+    :: ASK(id, key) -> goto signed_in
+    :: else -> goto anonymous
     fi
   };
 
   /* get_user() compares the password's hash. What it flushes ends nothing. */
 signed_in:
-  if
-  :: killed
-  :: atomic {
+  atomic {
+       if
+       :: id == RELIC && IS_CURRENT(1, key) -> id = 1    /* adopted by another request */
+       :: else
+       fi;
        if
        :: hash != password -> goto mismatch
        :: else
@@ -487,8 +499,7 @@ signed_in:
        :: id != RELIC && deed == PAGE -> goto answered
        :: else -> goto change
        fi
-     }
-  fi;
+  };
 mismatch:
   atomic {
 #ifdef FLUSH_FORGETS
@@ -508,7 +519,6 @@ anonymous:
   /* Adoption: a row for what was signed in before the installation. */
 adopt:
   if
-  :: killed
   :: atomic {
        TAKE_LOCK;
        if
@@ -527,6 +537,7 @@ adopt:
 #else
        refused = (ALIVE >= LIMIT)
 #endif
+       ; printf("%d: locks, and decides on the adoption\n", number)
      }
   fi;
   if
@@ -569,7 +580,6 @@ adopted:
   /* A change of keys or rows: lock, read, decide. */
 sign_in:
   if
-  :: killed
   :: atomic { hash = password }                       /* the credentials are right */
   fi;
 change:
@@ -650,7 +660,10 @@ change:
     fi
   };
 rotated:
-  atomic { cookie[browser] = key; sent[key] = true };
+  atomic {
+    printf("%d: answers with key %d\n", number, key);
+    cookie[browser] = key; sent[key] = true
+  };
   if
   :: killed
   :: atomic { goto answered }
@@ -674,7 +687,9 @@ save:
   fi;
   if
   :: killed
-  :: atomic { data[key] = id; changed[key] = hash; writing[key] = false; held = false }
+  :: atomic {
+       printf("%d: saves session %d under key %d\n", number, id, key);
+       data[key] = id; changed[key] = hash; writing[key] = false; held = false }
   fi;
 #else
   if
@@ -689,6 +704,7 @@ save:
   if
   :: killed
   :: atomic {
+       printf("%d: saves session %d under key %d\n", number, id, key);
        data[key] = id; changed[key] = hash; stamp[key] = (id != RELIC);
        if
        :: id == RELIC || !IS_CURRENT(id, key) -> back[key] = true
@@ -712,6 +728,7 @@ remove:
     :: state[1] != LIVE && state[2] != LIVE && state[3] != LIVE -> id = 0; goto answered
     fi;
     !writing[current[id]];
+    printf("%d: session %d is removed\n", number, id);
     data[current[id]] = NOTHING; stamp[current[id]] = false; removed[id] = true;
     goto answered
   };
@@ -757,6 +774,7 @@ end_2:
 #else
     :: state[id] == LIVE && current[id] == key && data[key] == NOTHING ->
 #endif
+       printf("re-check: ends session %d\n", id);
        assert(removed[id] && !changing[id]);
        state[id] = ENDED
     :: else
@@ -778,8 +796,8 @@ init {
     :: data[1] = 1; state[1] = LIVE; current[1] = 1; data[2] = 2; state[2] = LIVE; current[2] = 2
 #endif
     fi;
-    if :: data[1] != NOTHING -> cookie[0] = 1; sent[1] = true :: else -> relic_is_over = true fi;
-    if :: data[2] != NOTHING -> cookie[1] = 2; sent[2] = true :: else fi;
+    if :: data[1] != NOTHING -> cookie[0] = 1; sent[1] = true; browsers = 1 :: else -> relic_is_over = true fi;
+    if :: data[2] != NOTHING -> cookie[1] = 2; sent[2] = true; browsers = 2 :: else fi;
     stamp[1] = (state[1] == LIVE); stamp[2] = (state[2] == LIVE);
     do
     :: i < N -> run request(i); i++
