@@ -88,10 +88,16 @@ byte kills = KILLS;
 #endif
 
 #define IS_CURRENT(s, k) (state[s] == LIVE && current[s] == (k))
-#ifdef NO_LEFT_KEY
-#define KNOWS(s, k) (state[s] != NONE && current[s] == (k))
-#else
+
+/* The id of a session from before is derived from its key: whoever comes with that key
+   knows which row it would be, however often the key has changed since. */
+#if defined(RELICS_BY_KEY)
 #define KNOWS(s, k) (state[s] != NONE && (current[s] == (k) || left[s] == (k)))
+#define RELIC_IS_KNOWN(k) SOME(KNOWS, k)
+#elif defined(ADOPTS_THE_ENDED)
+#define RELIC_IS_KNOWN(k) (state[1] == LIVE)
+#else
+#define RELIC_IS_KNOWN(k) (state[1] != NONE)
 #endif
 
 /* The registry's answer about data with an id, and about data without. */
@@ -100,11 +106,7 @@ byte kills = KILLS;
 #else
 #define REGISTRY_OPENS(id, k) (id != RELIC && IS_CURRENT(id, k))
 #endif
-#ifdef ADOPT_ANY
-#define ADOPTABLE(id, k) (id == RELIC)
-#else
-#define ADOPTABLE(id, k) (id == RELIC && !SOME(KNOWS, k))
-#endif
+#define ADOPTABLE(id, k) (id == RELIC && !RELIC_IS_KNOWN(k))
 
 #if ENGINE == CACHE
 #ifdef NO_MARKS
@@ -180,21 +182,27 @@ inline choose_all_but(s) {
   }
 }
 
+/* Whoever came with a session from before finds the row that it has got meanwhile. */
+inline find_row() {
+  if
+  :: id == RELIC && RELIC_IS_KNOWN(key) -> id = 1
+  :: else
+  fi
+}
+
 /* What the browser leaves behind: by the id in its session, and by the key it came with. */
-#ifdef LEAVES_RELICS
-#define IS_LEFT_RELIC false
+#ifdef IGNORES_LEFT_KEY
+#define IS_OWN(s) (i == id || current[s] == key)
 #else
-#define IS_LEFT_RELIC (id == RELIC && !SOME(KNOWS, key))
+#define IS_OWN(s) (i == id || current[s] == key || left[s] == key)
 #endif
 inline choose_own() {
   d_step {
-    if :: IS_LEFT_RELIC -> ADD(victims, 1) :: else fi;
+#ifndef LEAVES_RELICS
+    if :: id == RELIC -> ADD(victims, 1) :: else fi;
+#endif
     FOR_EACH_ROW
-      if
-      :: key != 0 && state[i] == LIVE && (i == id || current[i] == key || left[i] == key) ->
-         ADD(victims, i)
-      :: else
-      fi;
+      if :: key != 0 && state[i] == LIVE && IS_OWN(i) -> ADD(victims, i) :: else fi;
     END_FOR
   }
 }
@@ -230,7 +238,9 @@ inline choose_forgotten() {
     FOR_EACH_ROW
       if
       :: state[i] == LIVE && !HAS(victims, i) && HOLDS_PLACE(i) ->
-         count++; assert(ENGINE != SHARED || !removed[i])
+         count++;
+         assert(ENGINE != SHARED || !removed[i]);     /* nothing that is gone is in the way */
+         assert(key == 0 || left[i] != key)            /* nor is its own session */
       :: state[i] == LIVE && !HAS(victims, i) && !HOLDS_PLACE(i) -> ADD(forgotten, i)
       :: else
       fi;
@@ -242,13 +252,13 @@ inline choose_forgotten() {
 }
 
 inline decide_login() {
-  printf("%d: locks, and decides on the login\n", number);
   if
 #ifndef ANY_PASSWORD
   :: hash != password -> GIVE_LOCK; goto dropped
 #endif
   :: else
   fi;
+  find_row();
   choose_own();
 #if ON_LIMIT == REFUSE
   choose_forgotten();
@@ -263,9 +273,9 @@ inline decide_login() {
 }
 
 inline decide_logout() {
+  find_row();
   if
-  :: IS_LEFT_RELIC -> ADD(victims, 1)
-  :: id == RELIC && IS_CURRENT(1, key) -> id = 1; ADD(victims, 1)
+  :: id == RELIC -> ADD(victims, 1)
 #ifdef LOGOUT_BY_KEY
   :: id != RELIC && IS_CURRENT(id, key) -> ADD(victims, id)
 #else
@@ -295,7 +305,6 @@ inline decide_password() {
 #define RECREATES false
 #endif
 inline decide_rotation() {
-  printf("%d: locks, and decides on the new key\n", number);
   if
   :: state[id] != LIVE -> GIVE_LOCK; goto dropped
   :: state[id] == LIVE && current[id] != key && OVERTAKEN ->
@@ -402,11 +411,6 @@ inline forget() {
   }
 }
 
-#ifdef SAVES_RELICS
-#define SAVES_AS_LOADED(id) true
-#else
-#define SAVES_AS_LOADED(id) (id != RELIC)
-#endif
 /* SHARED: the update has the current key among its conditions. */
 #ifdef SAVE_UNCONDITIONAL
 #define MAY_UPDATE true
@@ -415,6 +419,15 @@ inline forget() {
 #endif
 
 /* --- A request, from its load to its answer --------------------------------------------- */
+
+inline choose_live() {
+  if
+  :: state[1] == LIVE -> id = 1
+  :: state[2] == LIVE -> id = 2
+  :: state[3] == LIVE -> id = 3
+  :: state[1] != LIVE && state[2] != LIVE && state[3] != LIVE -> id = 0
+  fi
+}
 
 /* A browser that nothing is known of yet is like any other such browser. */
 inline choose_browser() {
@@ -438,21 +451,25 @@ proctype request(byte number) {
     started == number ->
     started++; ADD(busy, number);
     choose_browser();
+    key = cookie[browser];
     if
     :: deed = LOGIN
-    :: browser == 0 -> deed = END_ALL; printf("%d: END_ALL\n", number); goto change
-    :: browser == 0 -> deed = REMOVE; goto remove
-    :: cookie[browser] != 0 -> deed = PAGE
-    :: cookie[browser] != 0 -> deed = SAVE
-    :: cookie[browser] != 0 -> deed = ROTATE
-    :: cookie[browser] != 0 -> deed = LOGOUT
-    :: cookie[browser] != 0 -> deed = PASSWORD
+    :: key != 0 -> deed = SAVE
+    :: key != 0 -> deed = ROTATE
+    :: key != 0 -> deed = LOGOUT
+    :: key != 0 -> deed = PASSWORD
+    :: key != 0 && data[key] == RELIC -> deed = PAGE
+    :: browser == 0 && ALIVE > 0 -> deed = END_ALL; key = 0
+    :: browser == 0 && ALIVE > 0 -> deed = REMOVE; key = 0
+    :: browser == 0 && ALIVE > 0 -> deed = RECHECK; key = 0
     fi;
-    key = cookie[browser];
     id = data[key];
     hash = changed[key];
     printf("%d: %e in browser %d, with key %d of session %d\n", number, deed, browser, key, id);
     if
+    :: deed == END_ALL -> goto change
+    :: deed == REMOVE -> goto remove
+    :: deed == RECHECK -> goto recheck
     :: key == 0 || id == NOTHING -> goto anonymous
     :: else
     fi;
@@ -480,30 +497,23 @@ proctype request(byte number) {
   /* get_user() compares the password's hash. What it flushes ends nothing. */
 signed_in:
   atomic {
-       if
-       :: id == RELIC && IS_CURRENT(1, key) -> id = 1    /* adopted by another request */
-       :: else
-       fi;
-       if
-       :: hash != password -> goto mismatch
-       :: else
-       fi;
-       if
-       :: deed == LOGIN -> goto sign_in
-       :: deed == LOGOUT -> goto change
-       :: deed == SAVE && SAVES_AS_LOADED(id) -> goto save
-       :: else
-       fi;
-       if
-       :: id == RELIC -> goto adopt
-       :: id != RELIC && deed == PAGE -> goto answered
-       :: else -> goto change
-       fi
+    if
+    :: hash != password -> goto mismatch
+    :: else
+    fi;
+    if
+    :: deed == LOGIN -> hash = password; goto change          /* its credentials are right */
+    :: deed == LOGOUT -> goto change
+    :: deed != LOGIN && deed != LOGOUT && id == RELIC -> goto adopt
+    :: deed == SAVE && id != RELIC -> goto save
+    :: deed == PAGE && id != RELIC -> goto answered
+    :: (deed == ROTATE || deed == PASSWORD) && id != RELIC -> goto change
+    fi
   };
 mismatch:
   atomic {
 #ifdef FLUSH_FORGETS
-    data[key] = NOTHING; stamp[key] = false; flushed[id] = true;
+    data[key] = NOTHING; stamp[key] = false;
 #endif
     skip
   };
@@ -511,38 +521,34 @@ anonymous:
   atomic {
     id = NOTHING;
     if
-    :: deed == LOGIN -> goto sign_in
+    :: deed == LOGIN -> hash = password; goto change          /* its credentials are right */
     :: else -> goto dropped
     fi
   };
 
   /* Adoption: a row for what was signed in before the installation. */
 adopt:
-  if
-  :: atomic {
-       TAKE_LOCK;
-       if
-       :: SOME(KNOWS, key) ->
-          GIVE_LOCK;
-          if
-          :: IS_CURRENT(1, key) -> id = 1; goto adopted
-          :: else -> goto dropped
-          fi
-       :: else
-       fi;
+  atomic {
+    TAKE_LOCK;
+    find_row();
+    if
+    :: id == 1 && state[1] == LIVE -> GIVE_LOCK; goto adopted  /* by another request */
+    :: id == 1 && state[1] != LIVE -> GIVE_LOCK; goto dropped
+    :: else
+    fi;
+    printf("%d: locks, and decides on the adoption\n", number);
 #if defined(ADOPT_AS_LOGIN)
-       choose_over_limit()
+    choose_over_limit()
 #elif defined(ADOPT_OVER_LIMIT)
-       skip
+    skip
 #else
-       refused = (ALIVE >= LIMIT)
+    refused = (ALIVE >= LIMIT)
 #endif
-       ; printf("%d: locks, and decides on the adoption\n", number)
-     }
-  fi;
+  };
   if
   :: killed
   :: atomic {
+       printf("%d: adopts, or gives way\n", number);
 #ifdef ADOPT_AS_LOGIN
        by = 1; end_victims(); by = 0; victims = 0;
 #endif
@@ -565,55 +571,39 @@ adopt:
      }
   fi;
 adopted:
-#if ENGINE == SHARED
   atomic {
     if
-    :: deed == PAGE -> goto answered
-    :: deed == SAVE -> goto save
+    :: deed == PAGE && ENGINE == SHARED -> goto answered
+    :: deed == SAVE || (deed == PAGE && ENGINE != SHARED) -> goto save  /* takes the id along */
     :: else -> goto change
     fi
   };
-#else
-  goto save;                      /* it takes the id into the data */
-#endif
 
-  /* A change of keys or rows: lock, read, decide. */
-sign_in:
-  if
-  :: atomic { hash = password }                       /* the credentials are right */
-  fi;
+  /* A change of keys or rows: under the lock. What is written to the engine before the
+     commit is one step: nobody trusts a mark or data without a fingerprint. */
 change:
-  if
-  :: killed
-  :: atomic {
-       TAKE_LOCK;
-       if
-       :: deed == LOGIN -> decide_login()
-       :: deed == LOGOUT -> decide_logout()
-       :: deed == END_ALL -> choose_all_but(0)
-       :: deed == PASSWORD && !hash -> decide_password()
-       :: else -> decide_rotation()
-       fi
-     }
-  fi;
+  atomic {
+    TAKE_LOCK;
+    if
+    :: deed == LOGIN -> decide_login()
+    :: deed == LOGOUT -> decide_logout()
+    :: deed == END_ALL -> choose_all_but(0)
+    :: deed == PASSWORD && !hash -> decide_password()
+    :: else -> decide_rotation()
+    fi;
+    printf("%d: %e decides, and prepares key %d\n", number, deed, new_key);
 #if ENGINE == CACHE && !defined(MARK_AFTER_COMMIT)
-  if
-  :: killed
-  :: atomic { mark_victims() }
-  fi;
-#endif
-#ifdef FORGET_BEFORE_COMMIT
-  if
-  :: killed
-  :: atomic { forget() }
-  fi;
+    mark_victims();
 #endif
 #if ENGINE != SHARED && !defined(DATA_AFTER_COMMIT)
-  if
-  :: killed
-  :: atomic { store() }
-  fi;
+    store();
 #endif
+#ifdef FORGET_BEFORE_COMMIT
+    forget()
+#else
+    skip
+#endif
+  };
   if
   :: killed
   :: atomic {
@@ -631,101 +621,87 @@ change:
        GIVE_LOCK
      }
   fi;
-#ifdef MARK_AFTER_COMMIT
-  if
-  :: killed
-  :: atomic { mark_victims() }
-  fi;
-#endif
-#if ENGINE == CACHE || defined(DATA_AFTER_COMMIT)
-  if
-  :: killed
-  :: atomic { put_stamp() }
-  fi;
-#endif
 #if ENGINE != SHARED
   if
   :: killed
-  :: atomic { forget() }
+  :: atomic {
+#ifdef MARK_AFTER_COMMIT
+       mark_victims();
+#endif
+       put_stamp();
+       forget()
+     }
   fi;
 #endif
   atomic {
     victims = 0; forgotten = 0;
     if
     :: deed == PASSWORD && new_key == 0 -> hash = true; goto change
-    :: deed == LOGOUT -> assert(id == RELIC || state[id] != LIVE);
+    :: deed == LOGOUT ->
+       assert(state[(id == RELIC -> 1 : id)] != LIVE);       /* signed out is signed out */
        cookie[browser] = 0; goto answered
     :: new_key != 0 -> key = new_key; id = new_id
     :: else -> goto answered
     fi
   };
 rotated:
-  atomic {
-    printf("%d: answers with key %d\n", number, key);
-    cookie[browser] = key; sent[key] = true
-  };
   if
   :: killed
-  :: atomic { goto answered }
-  :: atomic { deed == ROTATE -> goto save }
+  :: atomic {
+       printf("%d: answers with key %d\n", number, key);
+       cookie[browser] = key; sent[key] = true;
+       if
+       :: goto answered
+       :: deed == ROTATE -> deed = SAVE; goto save
+       fi
+     }
   fi;
 
   /* A save, as late as may be. */
 save:
 #if ENGINE == SHARED
-  if
-  :: killed
-  :: atomic {
-       !writing[key] ->
-       if
-       :: data[key] != NOTHING && MAY_UPDATE ->
-          assert(IS_CURRENT(id, key));              /* it will set this cookie */
-          writing[key] = true; held = true
-       :: else -> goto dropped
-       fi
-     }
-  fi;
+  atomic {
+    !writing[key] ->
+    if
+    :: data[key] != NOTHING && MAY_UPDATE ->
+       assert(IS_CURRENT(id, key));                 /* the answer sets this cookie */
+       writing[key] = true; held = true
+    :: else -> goto dropped
+    fi
+  };
   if
   :: killed
   :: atomic {
        printf("%d: saves session %d under key %d\n", number, id, key);
-       data[key] = id; changed[key] = hash; writing[key] = false; held = false }
+       data[key] = id; changed[key] = hash;
+       writing[key] = false; held = false
+     }
   fi;
 #else
-  if
-  :: killed
-  :: atomic {
-       if
-       :: data[key] == NOTHING -> goto dropped
-       :: else
-       fi
-     }
-  fi;
-  if
-  :: killed
-  :: atomic {
-       printf("%d: saves session %d under key %d\n", number, id, key);
-       data[key] = id; changed[key] = hash; stamp[key] = (id != RELIC);
-       if
-       :: id == RELIC || !IS_CURRENT(id, key) -> back[key] = true
-       :: else
-       fi
-     }
-  fi;
-  if
-  :: atomic { (deed == ROTATE || deed == PASSWORD) && new_key == 0 -> goto change }
-  :: atomic { else }
-  fi;
+  atomic {
+    if
+    :: data[key] == NOTHING -> goto dropped
+    :: else
+    fi
+  };
+  atomic {
+    printf("%d: saves session %d under key %d\n", number, id, key);
+    data[key] = id; changed[key] = hash; stamp[key] = (id != RELIC);
+    if
+    :: id == RELIC || !IS_CURRENT(id, key) -> back[key] = true
+    :: else
+    fi
+  };
 #endif
   atomic { cookie[browser] = key; goto answered };
 
+  /* Somebody deletes a session past the gate, from the engine. */
 remove:
   atomic {
+    choose_live();
     if
-    :: state[1] == LIVE -> id = 1
-    :: state[2] == LIVE -> id = 2
-    :: state[3] == LIVE -> id = 3
-    :: state[1] != LIVE && state[2] != LIVE && state[3] != LIVE -> id = 0; goto answered
+    :: id == 0 -> goto answered
+    :: else
     fi;
     !writing[current[id]];
     printf("%d: session %d is removed\n", number, id);
@@ -733,8 +709,40 @@ remove:
     goto answered
   };
 
+  /* The re-check: missing twice under the same key, the second time under the lock, and so
+     much later that whoever was at work at the first look has finished. */
+recheck:
+  atomic {
+    choose_live();
+    key = current[id]
+  };
+  atomic {
+    if
+    :: id == 0 || data[key] != NOTHING -> goto answered
+    :: else -> victims = busy & ~(1 << number)
+    fi
+  };
+#ifndef LOOKS_ONCE
+  atomic { busy = busy & ~(1 << number); (busy & victims) == 0 -> victims = 0 };
+#endif
+  atomic {
+    TAKE_LOCK;
+    if
+#ifdef LOOKS_ONCE
+    :: state[id] == LIVE ->
+#else
+    :: state[id] == LIVE && current[id] == key && data[key] == NOTHING ->
+#endif
+       printf("%d: ends session %d as removed\n", number, id);
+       assert(removed[id] && !changing[id]);                   /* 9: no false end */
+       state[id] = ENDED
+    :: else
+    fi
+  };
+  goto answered;
+
+  /* Where a load was refused or a save dropped, the answer leaves the cookie alone. */
 dropped:
-  /* A response leaves the cookie alone where a load was refused or a save dropped. */
 #ifdef DROPPED_DELETES_COOKIE
   atomic { assert(!SOME(IS_CURRENT, cookie[browser])); cookie[browser] = 0 };
 #endif
@@ -743,43 +751,10 @@ over:
   atomic {
     GIVE_LOCK;
     if :: deed == PASSWORD && id != RELIC -> changing[id] = false :: else fi;
-#if ENGINE == SHARED
     if :: held -> writing[key] = false :: else fi;
-#endif
     busy = busy & ~(1 << number);
     deed = 0; browser = 0; key = 0; id = 0; new_key = 0; new_id = 0;
     victims = 0; forgotten = 0; hash = false; refused = false; held = false
-  }
-}
-
-/* The re-check: missing twice under the same key, the second time under the lock, and so
-   much later that whoever was at work at the first look has finished. */
-proctype recheck() {
-  byte id, key, then;
-  if :: id = 1 :: id = 2 :: id = 3 fi;
-end_1:
-  atomic { state[id] == LIVE -> key = current[id] };
-end_2:
-  atomic { data[key] == NOTHING -> then = busy };
-#ifndef LOOKS_ONCE
-  atomic { (busy & then) == 0 };
-#endif
-  atomic {
-#ifndef NO_LOCK
-    !locked ->
-#endif
-    if
-#ifdef LOOKS_ONCE
-    :: state[id] == LIVE ->
-#else
-    :: state[id] == LIVE && current[id] == key && data[key] == NOTHING ->
-#endif
-       printf("re-check: ends session %d\n", id);
-       assert(removed[id] && !changing[id]);
-       state[id] = ENDED
-    :: else
-    fi;
-    id = 0; key = 0; then = 0
   }
 }
 
@@ -803,7 +778,6 @@ init {
     :: i < N -> run request(i); i++
     :: else -> break
     od;
-    i = 0;
-    run recheck()
+    i = 0
   }
 }
