@@ -415,7 +415,7 @@ inline forget() {
 #ifdef SAVE_UNCONDITIONAL
 #define MAY_UPDATE true
 #else
-#define MAY_UPDATE IS_CURRENT(id, key)
+#define MAY_UPDATE (IS_CURRENT((id == RELIC -> 1 : id), key) || ADOPTABLE(id, key))
 #endif
 
 /* --- A request, from its load to its answer --------------------------------------------- */
@@ -504,8 +504,8 @@ signed_in:
     if
     :: deed == LOGIN -> hash = password; goto change          /* its credentials are right */
     :: deed == LOGOUT -> goto change
-    :: deed != LOGIN && deed != LOGOUT && id == RELIC -> goto adopt
-    :: deed == SAVE && id != RELIC -> goto save
+    :: deed == SAVE -> goto save                  /* without the lock, adopted or not */
+    :: deed != LOGIN && deed != LOGOUT && deed != SAVE && id == RELIC -> goto adopt
     :: deed == PAGE && id != RELIC -> goto answered
     :: (deed == ROTATE || deed == PASSWORD) && id != RELIC -> goto change
     fi
@@ -574,7 +574,7 @@ adopted:
   atomic {
     if
     :: deed == PAGE && ENGINE == SHARED -> goto answered
-    :: deed == SAVE || (deed == PAGE && ENGINE != SHARED) -> goto save  /* takes the id along */
+    :: deed == PAGE && ENGINE != SHARED -> goto save     /* takes the id along */
     :: else -> goto change
     fi
   };
@@ -664,7 +664,7 @@ save:
     !writing[key] ->
     if
     :: data[key] != NOTHING && MAY_UPDATE ->
-       assert(IS_CURRENT(id, key));                 /* the answer sets this cookie */
+       assert(SOME(IS_CURRENT, key) || ADOPTABLE(id, key));  /* the answer sets this cookie */
        writing[key] = true; held = true
     :: else -> goto dropped
     fi
