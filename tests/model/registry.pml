@@ -159,8 +159,9 @@ end:
 
 /* --- Steps -------------------------------------------------------------------------------- */
 
-/* Killed before it has changed anything, a request is one that never was. */
-#define killed atomic { kills > 0 -> kills--; printf("%d: killed\n", number); goto over }
+/* An `else` right after `::` would also stand against this: a `skip` keeps them apart.
+   Killed before it has changed anything, a request is one that never was. */
+#define killed d_step { kills > 0 -> kills--; printf("%d: killed\n", number) }; goto over
 #define HAS(set, s) ((set) & (1 << (s)))
 #define ADD(set, s) set = set | (1 << (s))
 #define FOR_EACH_ROW i = 1; do :: i < SIZE ->
@@ -334,6 +335,7 @@ inline mark_victims() {
 /* New data. Until the commit, its fingerprint is of no key that the registry knows. */
 inline store() {
   d_step {
+    skip;
     if
     :: new_key != 0 ->
        printf("%d: stores session %d under key %d\n", number, new_id, new_key);
@@ -348,6 +350,7 @@ inline store() {
 
 inline put_stamp() {
   d_step {
+    skip;
     if
     :: new_key != 0 ->
        printf("%d: stamps key %d\n", number, new_key);
@@ -496,6 +499,7 @@ proctype request(byte number) {
 
   /* get_user() compares the password's hash. What it flushes ends nothing. */
 signed_in:
+  skip;
   atomic {
     if
     :: hash != password -> goto mismatch
@@ -528,12 +532,16 @@ anonymous:
 
   /* Adoption: a row for what was signed in before the installation. */
 adopt:
+  skip;
   atomic {
     TAKE_LOCK;
     find_row();
     if
     :: id == 1 && state[1] == LIVE -> GIVE_LOCK; goto adopted  /* by another request */
     :: id == 1 && state[1] != LIVE -> GIVE_LOCK; goto dropped
+#ifndef ADOPTS_ANY_PASSWORD
+    :: id == RELIC && hash != password -> GIVE_LOCK; goto dropped
+#endif
     :: else
     fi;
     printf("%d: locks, and decides on the adoption\n", number);
@@ -548,6 +556,7 @@ adopt:
   if
   :: killed
   :: atomic {
+       skip;
        printf("%d: adopts, or gives way\n", number);
 #ifdef ADOPT_AS_LOGIN
        by = 1; end_victims(); by = 0; victims = 0;
@@ -582,6 +591,7 @@ adopted:
   /* A change of keys or rows: under the lock. What is written to the engine before the
      commit is one step: nobody trusts a mark or data without a fingerprint. */
 change:
+  skip;
   atomic {
     TAKE_LOCK;
     if
@@ -607,6 +617,7 @@ change:
   if
   :: killed
   :: atomic {
+       skip;
 #if ENGINE == SHARED
        if
        :: ROTATES && data[key] == NOTHING && !RECREATES -> GIVE_LOCK; goto dropped
@@ -625,6 +636,7 @@ change:
   if
   :: killed
   :: atomic {
+       skip;
 #ifdef MARK_AFTER_COMMIT
        mark_victims();
 #endif
@@ -645,9 +657,11 @@ change:
     fi
   };
 rotated:
+  skip;
   if
   :: killed
   :: atomic {
+       skip;
        printf("%d: answers with key %d\n", number, key);
        cookie[browser] = key; sent[key] = true;
        if
@@ -659,6 +673,7 @@ rotated:
 
   /* A save, as late as may be. */
 save:
+  skip;
 #if ENGINE == SHARED
   atomic {
     !writing[key] ->
@@ -672,6 +687,7 @@ save:
   if
   :: killed
   :: atomic {
+       skip;
        printf("%d: saves session %d under key %d\n", number, id, key);
        data[key] = id; changed[key] = hash;
        writing[key] = false; held = false
@@ -697,6 +713,7 @@ save:
 
   /* Somebody deletes a session past the gate, from the engine. */
 remove:
+  skip;
   atomic {
     choose_live();
     if
@@ -712,6 +729,7 @@ remove:
   /* The re-check: missing twice under the same key, the second time under the lock, and so
      much later that whoever was at work at the first look has finished. */
 recheck:
+  skip;
   atomic {
     choose_live();
     key = current[id]
@@ -771,7 +789,8 @@ init {
     :: data[1] = 1; state[1] = LIVE; current[1] = 1; data[2] = 2; state[2] = LIVE; current[2] = 2
 #endif
     fi;
-    if :: data[1] != NOTHING -> cookie[0] = 1; sent[1] = true; browsers = 1 :: else -> relic_is_over = true fi;
+    if :: data[1] != NOTHING -> cookie[0] = 1; sent[1] = true; browsers = 1 :: else fi;
+    relic_is_over = (data[1] != RELIC);
     if :: data[2] != NOTHING -> cookie[1] = 2; sent[2] = true; browsers = 2 :: else fi;
     stamp[1] = (state[1] == LIVE); stamp[2] = (state[2] == LIVE);
     do
