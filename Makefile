@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test races lint bench load chaos fuzz docs build lock sbom versions clean
+.PHONY: help demo test races model lint bench load chaos fuzz docs build lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
 	@echo "make test [ARGS=...] the whole suite (ARGS go to pytest)"
 	@echo "make races           its races and crashes, fifty rounds of each instead of some"
+	@echo "make model           the protocol, in every order of its steps (spin)"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
 	@echo "make load            thousands of people at two nodes"
@@ -32,6 +33,10 @@ RACES = tests/ended/test_concurrency.py tests/ended/test_crashes.py tests/ended/
 
 races:
 	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"
+
+model: .venv/.created
+	@$(BIN)/python -m tests.servers.packages suite
+	$(BIN)/python -m tests.model.run
 
 lint: .venv/.installed-lint
 	$(BIN)/ruff check .

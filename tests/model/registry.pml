@@ -385,6 +385,7 @@ inline commit() {
     :: deed == PASSWORD && new_key == 0 -> password = true; changing[id] = true
     :: else
     fi;
+    relic_is_over = relic_is_over || (deed == LOGIN && id == RELIC);
     by = (deed == LOGIN -> new_id : 0);
     end_victims();
     by = 0;

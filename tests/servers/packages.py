@@ -28,6 +28,8 @@ PACKAGES = {
     "nginx": ["nginx-light"],
     "faketime": ["faketime"],
     "wrk": ["wrk"],
+    "spin": ["spin"],
+    "cc": ["gcc", "libc6-dev"],
 }
 
 
