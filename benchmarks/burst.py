@@ -70,7 +70,7 @@ def _measure(redis: RedisServer, setup: dict[str, Any]) -> str:
 
 
 def tabs() -> None:
-    """Watch every user's session, have them all superseded, and count who is told when."""
+    """Watcher every user's session, have them all superseded, and count who is told when."""
     from django.contrib.auth.models import User
     from django.core.management import call_command
 
@@ -91,7 +91,7 @@ def tabs() -> None:
 
 
 async def _watch(rows: list[Any]) -> None:
-    from live_single_session.watch import watching
+    from live_single_session.realtime.watcher import watching
 
     async with AsyncExitStack() as stack:
         told = await asyncio.gather(
@@ -123,7 +123,7 @@ async def _push_all() -> None:
     from django.utils import timezone
 
     from live_single_session.models import EndReason, UserSession
-    from live_single_session.push import push_message, send
+    from live_single_session.realtime.push import push_message, send
 
     rows = [row async for row in UserSession.objects.all()]
     now = timezone.now()

@@ -19,8 +19,8 @@ from channels_redis.core import RedisChannelLayer
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from live_single_session.push import group_of  # noqa: E402 - it needs the apps
-from live_single_session.registry import CHUNK  # noqa: E402
+from live_single_session.realtime.push import group_of  # noqa: E402 - it needs the apps
+from live_single_session.registry.db import CHUNK  # noqa: E402
 
 SIZES = [1_000, 100_000, 1_000_000, 10_000_000, 100_000_000]  # users
 

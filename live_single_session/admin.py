@@ -12,15 +12,15 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from live_single_session import registry
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
+from live_single_session.registry import maintenance
+from live_single_session.site_urls import reverse_or_none
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[UserSession]
@@ -220,7 +220,7 @@ def _end(modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, rows: Any) -
     """End sessions, but not the one in which the action runs."""
     own = as_uuid(request.session.get(SESSION_ID_KEY))
     rows = UserSession.objects.filter(pk__in=rows.values("pk")).filter(~Q(pk=own))
-    ended = registry.end_many(rows, EndReason.REVOKED_BY_STAFF)
+    ended = maintenance.end_many(rows, EndReason.REVOKED_BY_STAFF)
     told = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", ended)
     modeladmin.message_user(request, told % {"count": ended}, messages.SUCCESS)
 
@@ -240,8 +240,8 @@ def _tell_of_spared(
 def _link(target: Model, text: str) -> str:
     """Return a link to an object's own page in the admin, if it has one."""
     opts = target._meta
-    try:
-        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[target.pk])
-    except NoReverseMatch:
+    name = f"admin:{opts.app_label}_{opts.model_name}_change"
+    url = reverse_or_none(name, args=[target.pk])
+    if url is None:
         return text
     return format_html('<a href="{}">{}</a>', url, text)

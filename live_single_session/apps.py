@@ -10,9 +10,9 @@ class LiveSingleSessionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from live_single_session import checks, deployment, push, receivers
+        from live_single_session import checks, receivers
+        from live_single_session.realtime import push
 
         checks.register()
-        deployment.register()
         receivers.connect()
         push.connect()

@@ -1,7 +1,7 @@
 """The settings: the one place that reads ``settings.LIVE_SINGLE_SESSION``.
 
 Every property is read when it is used, so that ``override_settings`` just works.
-Values are validated by the system checks (``live_single_session.checks``), not here.
+Values are validated by the system checks (``live_single_session.checks.settings``), not here.
 """
 
 from collections.abc import Callable

@@ -14,11 +14,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from live_single_session import refusals, streams
-from live_single_session.context import bearer_of, serving
-from live_single_session.errands import errand_for
-from live_single_session.keeper import keep_answer
+from live_single_session.django_internals import loaded_data
+from live_single_session.http import refusals
+from live_single_session.http.follow_ups import follow_up_for
+from live_single_session.http.late_saves import suppress_late_saves
 from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.realtime import streams
+from live_single_session.request_state import serving, state_of
 
 
 class SingleSessionMiddleware:
@@ -36,22 +38,22 @@ class SingleSessionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
-        keeper = keep_answer(request)
+        keeper = suppress_late_saves(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
         keeper.response = ref(response)
-        if errand := errand_for(request, response):
-            response = errand(request, response)
+        if follow_up := follow_up_for(request, response):
+            response = follow_up(request, response)
         end_stream_with_session(request, response)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        keeper = keep_answer(request)
+        keeper = suppress_late_saves(request)
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
         keeper.response = ref(response)
-        if errand := errand_for(request, response):
-            response = await sync_to_async(errand)(request, response)
+        if follow_up := follow_up_for(request, response):
+            response = await sync_to_async(follow_up)(request, response)
         end_stream_with_session(request, response)
         return response
 
@@ -59,8 +61,8 @@ class SingleSessionMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         """Answer a request whose login found no place."""
-        refused = refusals.found_in(exception)
-        return refusals.answer(request, refused) if refused else None
+        refused = state_of(request).refused
+        return None if refused is None else refusals.answer(request, refused)
 
 
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -72,9 +74,9 @@ def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) ->
         return
     if not isinstance(request, ASGIRequest):
         return
-    data = getattr(getattr(request, "session", None), "_session_cache", None) or {}
+    data = loaded_data(getattr(request, "session", None)) or {}
     session_id = as_uuid(data.get(SESSION_ID_KEY))
-    if (bearer := bearer_of(request)) is not None:
+    if (bearer := state_of(request).bearer) is not None:
         streams.end_with_session(response, bearer.session_id, bearer.user_pk)
     elif session_id is not None and SESSION_KEY in data:
         streams.end_with_session(response, session_id, data[SESSION_KEY])

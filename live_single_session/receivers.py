@@ -17,15 +17,13 @@ from django.db import transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
-from live_single_session import answers, refusals, registry
-from live_single_session.context import (
-    Started,
-    bearer_of,
-    current_request,
-    note_sign_out,
-    note_start,
-)
+from live_single_session import registry
+from live_single_session.django_internals import has_new_password
+from live_single_session.exceptions import LoginRefused
+from live_single_session.http import pending_login, responses
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
+from live_single_session.registry import db, events, records
+from live_single_session.request_state import Started, current_request, django_request, state_of
 
 logger = logging.getLogger("live_single_session")
 
@@ -51,24 +49,23 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Start the session that this login made; a login that cannot be recorded fails."""
     if request is None or not _is_signed_in(request, user):
         return
-    request = getattr(request, "_request", request)  # Django REST framework wraps it
+    request = django_request(request)
     try:
         row = registry.start(user, request)
-    except registry.LoginRefused as refused:
-        _sign_out_again(request, refusals.to_keep(request, refused))
-        refusals.announce(request, refused)
-        refusals.note(request, refused)
+    except LoginRefused as refused:
+        _sign_out_again(request, pending_login.kept_data(request, refused))
+        events.send_refused(refused, request)
         raise
     except Exception:
         logger.error("The sign-in of user %s failed: it could not be recorded", user.pk)
         _sign_out_again(request)
         raise
-    answers.drop_message(request)
-    refusals.forget(request)
+    responses.drop_message(request)
+    pending_login.forget_refusals(request.session)
     started = Started(str(row.pk), request.session.session_key)
-    note_start(request, started)
+    state_of(request).started = started
     transaction.on_commit(
-        lambda: setattr(started, "committed", True), using=registry.database(), robust=True
+        lambda: setattr(started, "committed", True), using=db.database(), robust=True
     )
 
 
@@ -77,10 +74,10 @@ def signed_out(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     session = getattr(request, "session", None)
     if request is None or session is None or SESSION_KEY not in session:
         return
-    request = getattr(request, "_request", request)  # Django REST framework wraps it
-    note_sign_out(request)
+    request = django_request(request)
+    state_of(request).signed_out = True
     # Its id may have been lost: a request beside its adoption saves what it had loaded.
-    row = registry.recognise(session.session_key, session.get(SESSION_ID_KEY))
+    row = records.find_session(session.session_key, session.get(SESSION_ID_KEY))
     if row is not None:
         registry.end(row, EndReason.LOGGED_OUT)
 
@@ -92,7 +89,7 @@ def user_is_saved(
     if raw or instance._state.adding or not _was_saved("password", update_fields):
         return
     unusable = not is_password_usable(getattr(instance, "password", None))
-    if unusable and registry.looks_in(using):
+    if unusable and db.looks_in(using):
         users = sender._base_manager.using(using).filter(pk=instance.pk)
         before = users.values_list("password", flat=True).first()
         if is_password_usable(before):
@@ -105,24 +102,22 @@ def user_saved(
     """End the sessions of a user who was deactivated or got another password."""
     if raw:
         return
-    # Set by ``set_password()`` until a save is over, whatever that stores; not when a hash is
-    # upgraded.
-    if getattr(instance, "_password", None) is not None:
+    if has_new_password(instance):
         _note_new_password(instance)
-    if not registry.looks_in(using):
+    if not db.looks_in(using):
         return
-    has_new_password = _was_saved("password", update_fields) and _takes_new_password(instance)
+    gets_new_password = _was_saved("password", update_fields) and _takes_new_password(instance)
     if created:
         return
     if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
         registry.end_all(instance, EndReason.DEACTIVATED)
-    elif has_new_password:
+    elif gets_new_password:
         registry.end_all(instance, EndReason.PASSWORD_CHANGED, keep=_session_of(instance))
 
 
 def user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
     """End the sessions of a user who is about to be deleted."""
-    if registry.looks_in(using):
+    if db.looks_in(using):
         registry.end_all(instance, EndReason.DEACTIVATED)
 
 
@@ -159,7 +154,7 @@ def _session_of(user: Any) -> Any:
     request = current_request()
     if request is None:
         return None
-    bearer = bearer_of(request)
+    bearer = state_of(request).bearer
     if bearer is not None and bearer.user_pk == user.pk:
         return bearer.session_id
     return _session_id(request) if _is_signed_in(request, user) else None
@@ -168,7 +163,7 @@ def _session_of(user: Any) -> Any:
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
     """Leave nothing of a login that failed, and in the session only what is ``kept``."""
     # What the browser was signed in to before is over; it needn't be told.
-    note_sign_out(request)
+    state_of(request).signed_out = True
     request.session.flush()
     request.session.update(kept or {})
     request.user = AnonymousUser()

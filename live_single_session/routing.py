@@ -22,15 +22,16 @@ from django.urls import path
 from django.utils.crypto import constant_time_compare
 
 from live_single_session.conf import conf
-from live_single_session.consumers import SingleSessionConsumer
-from live_single_session.guard import Guard
+from live_single_session.realtime.asgi import Application, Receive, Scope, Send, required
+from live_single_session.realtime.consumer import SingleSessionConsumer
+from live_single_session.realtime.guard import Guard
 
 
-def SingleSessionMiddlewareStack(inner: Any) -> Any:  # noqa: N802
+def SingleSessionMiddlewareStack(inner: Application) -> Application:  # noqa: N802
     """Wrap an ASGI app so that it knows its user, and stops when the session ends."""
     stack = SessionMiddlewareStack(UserMiddleware(Guard(inner)))
 
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         has_session = scope["type"] in ("http", "websocket")  # which a lifespan has not
         await (stack if has_session else inner)(scope, receive, send)
 
@@ -44,12 +45,12 @@ class UserMiddleware:
     around the stack.
     """
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Application) -> None:
         self.inner = inner
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "user" not in scope:
-            user = await database_sync_to_async(user_of)(scope["session"])
+            user = await database_sync_to_async(user_of)(required(scope, "session"))
             scope = {**scope, "user": user}
         await self.inner(scope, receive, send)
 

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 session_started = Signal()
 
 # session: UserSession (``end_reason``, ``ended_at`` and ``replaced_by`` say why, when and
-# for whom), together: tuple[UserSession, ...], all of this user that ended in the same
+# for whom), batch: tuple[UserSession, ...], all of this user's that ended in the same
 # event, this one included
 session_ended = Signal()
 
@@ -21,5 +21,5 @@ session_ended = Signal()
 login_refused = Signal()
 
 # Sent with ``ON_LIMIT = "observe"``, on commit. session: UserSession, the new one,
-# over: tuple[UserSession, ...], those that would have given way to it
+# excess: tuple[UserSession, ...], those that it would have ended
 limit_exceeded = Signal()

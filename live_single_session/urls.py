@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from live_single_session import choice, views
+from live_single_session import views
+from live_single_session.http import choose
 
 app_name = "live_single_session"
 
@@ -11,5 +12,5 @@ urlpatterns = [
     path("end-others/", views.end_others, name="end_others"),
     path("<uuid:session_id>/end/", views.end, name="end"),
     path("status/", views.status, name="status"),
-    path("choose/", choice.choose, name="choose"),
+    path("choose/", choose.choose, name="choose"),
 ]

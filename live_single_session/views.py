@@ -4,7 +4,6 @@ Each page is JSON for whoever doesn't look at it, under the same address and rul
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -28,9 +27,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
-from live_single_session.answers import HEADER, ended_body, is_page, with_query
-from live_single_session.devices import class_of, device_of
-from live_single_session.farewell import login_url, not_you_url
+from live_single_session.django_internals import keep_session_cookie
+from live_single_session.http.responses import is_page, with_query
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -38,7 +36,11 @@ from live_single_session.models import (
     UserSessionQuerySet,
     as_uuid,
 )
-from live_single_session.standing import standing
+from live_single_session.notices import HEADER
+from live_single_session.registry import db, maintenance
+from live_single_session.session_info import SessionInfo
+from live_single_session.session_status import status_of
+from live_single_session.site_urls import login_url, not_you_url
 
 PER_PAGE = 20
 
@@ -52,82 +54,21 @@ View = Callable[..., HttpResponse]
 def status(request: HttpRequest) -> JsonResponse:
     """Say over HTTP what the websocket would say, where websockets are blocked."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    found = standing(request.session, request.user, cookie, request.GET.get("session"))
+    found = status_of(request.session, request.user, cookie, request.GET.get("session"))
     if not request.user.is_authenticated:
         # Django would remove the dead cookie; but a script asks here, whose answer may
         # come late, when somebody has signed in again in another tab.
-        request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
-    if found.farewell is not None:
-        frame = found.farewell.frame(signed_in=found.signed_in)
-        body = {**frame, **ended_body(found.farewell)}
-        return JsonResponse(body, status=401, headers={HEADER: found.farewell.reason})
+        keep_session_cookie(request)
+    if found.notice is not None:
+        frame = found.notice.frame(signed_in=found.signed_in)
+        body = {**frame, **found.notice.body()}
+        return JsonResponse(body, status=401, headers={HEADER: found.notice.reason})
     if found.session_id is not None:
         return JsonResponse({"live": True, "session": str(found.session_id)})
     return JsonResponse({"code": "not_signed_in"}, status=401)
 
 
 # A user's own sessions
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One of the user's sessions, as the user sees it."""
-
-    row: UserSession
-    current: bool
-
-    @property
-    def id(self) -> UUID:
-        return self.row.pk
-
-    @property
-    def live(self) -> bool:
-        return self.row.ended_at is None
-
-    @property
-    def state(self) -> str:
-        """Under which heading it stands: current, live or ended."""
-        if self.current:
-            return "current"
-        return "live" if self.live else "ended"
-
-    @property
-    def device(self) -> str:
-        """The browser and its system in words; empty if they are unknown."""
-        return str(device_of(self.row.user_agent) or "")
-
-    @property
-    def device_class(self) -> str:
-        return class_of(self.row.user_agent)
-
-    @property
-    def end_reason_text(self) -> str:
-        """Why it ended, if that says more than that it was signed out."""
-        if self.row.end_reason == EndReason.LOGGED_OUT:
-            return ""
-        return str(self.row.get_end_reason_display())
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("ip", "started_at", "last_seen_at", "ended_at"):
-            return getattr(self.row, name)
-        raise AttributeError(name)
-
-    def as_json(self) -> dict[str, Any]:
-        row = self.row
-        return {
-            "id": str(row.pk),
-            "current": self.current,
-            "live": self.live,
-            "kind": row.kind,
-            "slot": row.slot,
-            "device": self.device or None,
-            "device_class": self.device_class,
-            "ip": row.ip,
-            "started_at": row.started_at,
-            "last_seen_at": row.last_seen_at,
-            "ended_at": row.ended_at,
-            "end_reason": row.end_reason or None,
-        }
 
 
 def _own(view: View) -> View:
@@ -166,7 +107,10 @@ def sessions(request: HttpRequest) -> HttpResponse:
     paginator = Paginator(rows.order_by(first, "-serial"), PER_PAGE)
     paginator.count = numbers["all"]  # cached there, and known already
     page = paginator.get_page(request.GET.get("page"))
-    entries = [Entry(row, row.pk == current) for row in _without_expired(list(page), rows)]
+    entries = [
+        SessionInfo(row, current=row.pk == current)
+        for row in _without_expired(list(page), rows)
+    ]
     if not _wants_page(request):
         return JsonResponse(_page_as_json(page, entries))
     context = {
@@ -183,7 +127,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
 def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """End one of the user's sessions, once the user has confirmed it."""
     current = _current_id(request)
-    entry = Entry(_rows_of(request).get(pk=session_id), session_id == current)
+    entry = SessionInfo(_rows_of(request).get(pk=session_id), current=session_id == current)
     if request.method != "POST" and entry.live:
         return render(request, "live_single_session/confirm_end.html", {"entry": entry})
     if request.method != "POST":
@@ -229,7 +173,7 @@ def _wants_page(request: HttpRequest) -> bool:
 
 
 def _rows_of(request: HttpRequest) -> UserSessionQuerySet:
-    rows: UserSessionQuerySet = UserSession.objects.using(registry.database())
+    rows: UserSessionQuerySet = UserSession.objects.using(db.database())
     user: Any = request.user
     return rows.of(user)
 
@@ -242,13 +186,13 @@ def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> lis
     """Notice sessions that have expired on their own: nobody was there to do so."""
     now = timezone.now()
     due = [r.pk for r in shown if r.ended_at is None and r.expires_at and r.expires_at <= now]
-    if not due or not registry.expire(rows.filter(pk__in=due)):
+    if not due or not maintenance.expire(rows.filter(pk__in=due)):
         return shown
     fresh = rows.in_bulk([row.pk for row in shown])
     return [fresh.get(row.pk, row) for row in shown]
 
 
-def _page_as_json(page: Any, entries: list[Entry]) -> dict[str, Any]:
+def _page_as_json(page: Any, entries: list[SessionInfo]) -> dict[str, Any]:
     address = reverse("live_single_session:sessions")
 
     def link(number: int) -> str:

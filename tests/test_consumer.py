@@ -10,7 +10,7 @@ from channels.security.websocket import AllowedHostsOriginValidator
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.watch import get_watch
+from live_single_session.realtime.watcher import get_watcher
 from tests.asgi import application
 from tests.browsers import FIREFOX, AsyncBrowser
 
@@ -309,8 +309,8 @@ async def _stored_sessions():
 async def test_nobody_is_watched_when_everybody_has_left(hers):
     async with hers.socket() as socket, hers.socket():
         await socket.frame()
-        assert get_watch()._entries
-    assert not get_watch()._entries
+        assert get_watcher()._waiters
+    assert not get_watcher()._waiters
 
 
 @pytest.mark.parametrize(

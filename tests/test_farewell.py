@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from django.utils.translation import get_language, override
 
-from live_single_session.farewell import (
-    Farewell,
-    farewell_to,
+from live_single_session.models import EndReason, UserSession
+from live_single_session.notices import (
+    EndNotice,
     in_language_of,
     login_url,
     message,
-    missing,
+    notice_of,
+    notice_of_missing,
     title,
 )
-from live_single_session.models import EndReason, UserSession
 from tests.browsers import FIREFOX
 
 ENDED_AT = datetime(2026, 11, 23, 15, 4, 5, 678901, UTC)
@@ -29,8 +29,8 @@ def session(reason=EndReason.SUPERSEDED, **fields):
 
 
 def frame(row, signed_in=False):
-    farewell = Farewell.unpack(json.loads(json.dumps(farewell_to(row).pack())))
-    return farewell.frame(signed_in=signed_in)
+    notice = EndNotice.unpack(json.loads(json.dumps(notice_of(row).pack())))
+    return notice.frame(signed_in=signed_in)
 
 
 def test_a_superseded_session_is_told_all_that_the_contract_names():
@@ -122,20 +122,20 @@ def test_a_reason_that_only_a_later_version_knows_has_words_too():
 
 def test_a_row_that_is_gone_counts_as_deactivated():
     gone = uuid.uuid4()
-    told = missing(gone).frame(signed_in=False)
+    told = notice_of_missing(gone).frame(signed_in=False)
     assert (told["session"], told["reason"]) == (str(gone), "deactivated")
     assert (told["at"], told["by"]) == (None, None)
 
 
 def test_inv7_no_key_is_told():
     row = session()
-    assert "secret" not in json.dumps(farewell_to(row).pack()) + repr(farewell_to(row))
+    assert "secret" not in json.dumps(notice_of(row).pack()) + repr(notice_of(row))
 
 
 def test_what_a_later_version_of_the_package_adds_is_ignored():
-    packed = farewell_to(session()).pack()
+    packed = notice_of(session()).pack()
     assert (
-        Farewell.unpack({**packed, "new": 1, "by": {**packed["by"], "new": 1}}).by is not None
+        EndNotice.unpack({**packed, "new": 1, "by": {**packed["by"], "new": 1}}).by is not None
     )
 
 

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from django.urls import include, path, reverse_lazy
 
 from live_single_session import registry
-from live_single_session.answers import is_page
+from live_single_session.http.responses import is_page
 from live_single_session.models import EndReason, UserSession
 from tests.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 

@@ -19,7 +19,7 @@ def serials(found):
 
 
 @pytest.mark.parametrize(
-    ("others", "limit", "give_way"),
+    ("others", "limit", "evict_adopted"),
     [
         ([], 1, []),
         ([1], 1, [1]),
@@ -32,8 +32,8 @@ def serials(found):
         ([-4, 0, 7], 2, [-4, 0]),
     ],
 )
-def test_inv1_the_oldest_give_way(others, limit, give_way):
-    assert serials(over_limit(logins(others), limit)) == give_way
+def test_inv1_the_oldest_give_way(others, limit, evict_adopted):
+    assert serials(over_limit(logins(others), limit)) == evict_adopted
 
 
 @given(

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.push import group_of
+from live_single_session.realtime.push import group_of
 from live_single_session.signals import session_ended, session_started
 from tests.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site import views
@@ -327,8 +327,8 @@ def test_inv5_a_receiver_that_raises_harms_nobody(alice, heard, caplog):
 def test_signals_carry_the_session_and_what_ended_with_it(alice):
     ended = []
 
-    def hear(sender, session, together, **kwargs):
-        ended.append((sender, session.end_reason, session.replaced_by, together))
+    def hear(sender, session, batch, **kwargs):
+        ended.append((sender, session.end_reason, session.replaced_by, batch))
 
     session_ended.connect(hear)
     try:

@@ -24,8 +24,8 @@ def three(alice, settings):
 
 
 def test_live_is_newest_first(three, alice, bob):
-    assert registry.live(alice) == three[::-1]
-    assert registry.live(bob) == []
+    assert registry.live_of(alice) == three[::-1]
+    assert registry.live_of(bob) == []
 
 
 def test_end_ends_one_session_once(three, alice, heard):
@@ -34,7 +34,7 @@ def test_end_ends_one_session_once(three, alice, heard):
     assert registry.end(three[1], EndReason.REVOKED_BY_STAFF) is False
     three[1].refresh_from_db()
     assert three[1].end_reason == EndReason.REVOKED
-    assert registry.live(alice) == [three[2], three[0]]
+    assert registry.live_of(alice) == [three[2], three[0]]
     assert heard == [("ended", three[1])]
     assert Session.objects.count() == 2
 
@@ -43,15 +43,15 @@ def test_end_all_counts_what_it_ended(three, alice, bob):
     Browser().sign_in("bob")
     assert registry.end_all(alice, EndReason.REVOKED) == 3
     assert registry.end_all(alice, EndReason.REVOKED) == 0
-    assert registry.live(alice) == []
-    assert len(registry.live(bob)) == 1
+    assert registry.live_of(alice) == []
+    assert len(registry.live_of(bob)) == 1
 
 
 @pytest.mark.parametrize("as_id", [False, True])
 def test_end_all_may_keep_one(three, alice, as_id):
     keep = three[0].pk if as_id else three[0]
     assert registry.end_all(alice, EndReason.REVOKED, keep=keep) == 2
-    assert registry.live(alice) == [three[0]]
+    assert registry.live_of(alice) == [three[0]]
 
 
 def test_ending_what_is_gone_is_harmless(alice):
@@ -61,7 +61,7 @@ def test_ending_what_is_gone_is_harmless(alice):
     assert registry.end(row, EndReason.REVOKED) is False
 
 
-@pytest.mark.parametrize("name", ["start", "end", "end_all", "live"])
+@pytest.mark.parametrize("name", ["start", "end", "end_all", "live_of"])
 def test_each_function_has_an_async_twin(name):
     assert callable(getattr(registry, name))
     assert iscoroutinefunction(getattr(registry, f"a{name}"))
@@ -69,10 +69,10 @@ def test_each_function_has_an_async_twin(name):
 
 async def test_the_async_twins_do_the_same(alice):
     await AsyncBrowser().sign_in()
-    (row,) = await registry.alive(alice)
+    (row,) = await registry.alive_of(alice)
     assert await registry.aend(row, EndReason.REVOKED) is True
     assert await registry.aend_all(alice, EndReason.REVOKED) == 0
-    assert await registry.alive(alice) == []
+    assert await registry.alive_of(alice) == []
 
 
 def test_logins_are_ordered_without_clocks(three):

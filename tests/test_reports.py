@@ -45,18 +45,18 @@ def sign_out(browser):
 WITH_A_DEAD_COOKIE = [come_back, ask]
 
 WHERE = [
-    (sign_in_elsewhere, "registry.room.make_room"),
-    (sign_in_elsewhere, "registry.table.chunks"),
-    (sign_in_elsewhere, "engine.delete_rows"),
-    (switch_users, "registry.logins._of_key"),
-    (switch_users, "registry.logins._insert"),
-    (rotate, "registry.logins._live_row"),
+    (sign_in_elsewhere, "registry.eviction.enforce_limit"),
+    (sign_in_elsewhere, "registry.db.chunks"),
+    (sign_in_elsewhere, "registry.engine.delete_rows"),
+    (switch_users, "registry.records.of_key"),
+    (switch_users, "registry.records.insert"),
+    (rotate, "registry.records.live_row"),
     (rotate, "registry.ending.suspect"),
-    (come_back, "registry.logins._of_key"),
-    (come_back, "errands.farewell_to"),
-    (ask, "standing.farewell_to"),
+    (come_back, "registry.records.of_key"),
+    (come_back, "http.follow_ups.notice_of"),
+    (ask, "session_status.notice_of"),
     (sign_out, "registry.ending.end_rows"),
-    (sign_out, "engine.shares_transaction"),
+    (sign_out, "registry.engine.shares_transaction"),
 ]
 
 

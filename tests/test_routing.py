@@ -11,8 +11,8 @@ from django.contrib.sessions.models import Session
 from django.urls import path
 
 from live_single_session import registry
-from live_single_session.guard import Guard
 from live_single_session.models import EndReason, UserSession
+from live_single_session.realtime.guard import Guard
 from live_single_session.routing import (
     SingleSessionMiddlewareStack,
     user_of,

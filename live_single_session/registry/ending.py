@@ -13,13 +13,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session import engine
 from live_single_session.models import (
     EndReason,
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import announcements, table
+from live_single_session.registry import db, engine, events
 
 logger = logging.getLogger("live_single_session")
 
@@ -66,8 +65,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
         their rows by id; None in the place of a row that is missing.
     """
     ended: dict[uuid.UUID, UserSession | None] = {}
-    for chunk in table.chunks(session_ids):
-        unexpired = table.rows().live().filter(pk__in=chunk, expires_at__gt=table.Now())
+    for chunk in db.chunks(session_ids):
+        unexpired = db.rows().live().filter(pk__in=chunk, expires_at__gt=db.Now())
         sound = unexpired.filter(**_active_user())
         doubtful = set(chunk) - set(sound.values_list("pk", flat=True))
         if doubtful:
@@ -85,9 +84,9 @@ def finish(rows: UserSessionQuerySet | None = None, *, wait: bool = True) -> int
     Returns:
         how many this call finished.
     """
-    unfinished = (table.rows() if rows is None else rows).unfinished()
+    unfinished = (db.rows() if rows is None else rows).unfinished()
     finished = 0
-    for chunk in table.chunks(unfinished.values_list("pk", flat=True)):
+    for chunk in db.chunks(unfinished.values_list("pk", flat=True)):
         found = list(unfinished.filter(pk__in=chunk))
         # Their marks may not have been set, or not have outlived the cache.
         if suspect([row.session_key for row in found], found):
@@ -112,8 +111,8 @@ def end_where(
 ) -> int:
     """End those of a user's live sessions that match; return how many they were."""
     try:
-        with table.locked({user_pk}, wait=wait) as now:
-            rows = list(table.for_update(table.rows().live().filter(match, user_id=user_pk)))
+        with db.locked({user_pk}, wait=wait) as now:
+            rows = list(db.for_update(db.rows().live().filter(match, user_id=user_pk)))
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
@@ -130,7 +129,7 @@ def end_rows(
     """End live rows; the caller holds their users' locks."""
     if not rows:
         return
-    using = table.database()
+    using = db.database()
     changes = {"ended_at": now, "end_reason": reason, "replaced_by": replaced_by}
     keys = {row.pk: row.session_key for row in rows if row.session_key}
     if engine.shares_transaction(using):
@@ -140,25 +139,25 @@ def end_rows(
     else:
         is_marked = suspect(keys.values(), rows)
     if keys and is_marked:
-        table.on_commit(_forget, keys)
+        db.on_commit(_forget, keys)
     elif keys:
-        table.on_commit(finish, table.rows().filter(pk__in=list(keys)))
+        db.on_commit(finish, db.rows().filter(pk__in=list(keys)))
     for row in rows:
         row.session_key = keys.get(row.pk, "")
         for name, value in changes.items():
             setattr(row, name, value)
-    for chunk in table.chunks(keys):
-        table.rows().filter(pk__in=chunk).update(**changes)
-    for chunk in table.chunks(row.pk for row in rows if row.pk not in keys):
-        table.rows().filter(pk__in=chunk).update(**changes, session_key="")
+    for chunk in db.chunks(keys):
+        db.rows().filter(pk__in=chunk).update(**changes)
+    for chunk in db.chunks(row.pk for row in rows if row.pk not in keys):
+        db.rows().filter(pk__in=chunk).update(**changes, session_key="")
     for together in _by_user(rows):
-        table.on_commit(announcements.announce_end, together)
+        db.on_commit(events.send_ended, together)
 
 
 @sensitive_variables()
 def _forget(keys: Mapping[uuid.UUID, str], *, wait: bool = True) -> int:
     """Clean up after sessions that have ended; return how many were left to clean up."""
-    using = table.database()
+    using = db.database()
     if wait or not engine.shares_transaction(using):
         forgotten, left = set(engine.forget_rows(keys.values(), using)), keys
     else:
@@ -175,7 +174,7 @@ def _forget(keys: Mapping[uuid.UUID, str], *, wait: bool = True) -> int:
             forgotten.add(key)
     # A row that has ended keeps its key until it is blanked: it needs no second look.
     done = [pk for pk, key in keys.items() if key in forgotten]
-    batches = (table.rows().unfinished().filter(pk__in=chunk) for chunk in table.chunks(done))
+    batches = (db.rows().unfinished().filter(pk__in=chunk) for chunk in db.chunks(done))
     return sum(batch.update(session_key="") for batch in batches)
 
 
@@ -201,7 +200,7 @@ def _active_user() -> dict[str, bool]:
 def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | None]:
     """Look closer at sessions that are missing, ended, expired or deactivated."""
     now = timezone.now()
-    doubtful = table.rows().filter(pk__in=ids)
+    doubtful = db.rows().filter(pk__in=ids)
     for row in doubtful.live().select_related("user"):
         reason = _reason_to_end(row, now)
         if reason is not None:

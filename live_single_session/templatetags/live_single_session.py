@@ -1,24 +1,21 @@
 """``{% live_single_session %}``: puts the script on the pages of those who are signed in."""
 
 import asyncio
-from typing import Any
 
 from django import template
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
 from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.template.context import Context
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
-from django.utils.functional import SimpleLazyObject, empty
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
-from live_single_session.farewell import login_url, not_you_url
+from live_single_session.django_internals import loaded_data, loaded_user
 from live_single_session.models import SESSION_ID_KEY
+from live_single_session.site_urls import login_url, not_you_url, status_url
 
 SCRIPT = "live_single_session/live-single-session.js"
 ON_ENDED = ("dialog", "redirect", "reload", "none")
@@ -68,7 +65,7 @@ def script_tag(
         # Left out where it cannot be known here: the script asks for it.
         "data-session": _session_id(request),
         "data-socket": conf.WEBSOCKET_PATH,
-        "data-status": _status_url(),
+        "data-status": status_url(),
         "data-login-url": login_url(),
         "data-not-you-url": not_you_url(),
         "data-on-ended": on_ended,
@@ -86,37 +83,21 @@ def _is_signed_in(request: HttpRequest) -> bool | None:
     session = getattr(request, "session", None)
     if session is None:
         return False
-    user = _loaded_user(request)
+    user = loaded_user(request)
     if user is not None:
         return bool(user.is_authenticated)
     if not _in_event_loop():
         user = getattr(request, "user", None)
         return user is not None and bool(user.is_authenticated)
     # An async view whose template is the first to ask. Django would raise, or block.
-    return SESSION_KEY in session if _is_loaded(session) else None
+    return SESSION_KEY in session if loaded_data(session) is not None else None
 
 
 def _session_id(request: HttpRequest) -> str:
     session = request.session
-    if _in_event_loop() and not _is_loaded(session):
+    if _in_event_loop() and loaded_data(session) is None:
         return ""
     return str(session.get(SESSION_ID_KEY, ""))
-
-
-def _is_loaded(session: SessionBase) -> bool:
-    return hasattr(session, "_session_cache")
-
-
-def _loaded_user(request: HttpRequest) -> Any:
-    """Return the user if this request has one already; finding one may take a query."""
-    loaded = request.__dict__
-    for name in ("user", "_cached_user", "_acached_user"):
-        user = loaded.get(name)
-        if isinstance(user, SimpleLazyObject) and user.__dict__["_wrapped"] is empty:
-            continue
-        if user is not None:
-            return user
-    return None
 
 
 def _in_event_loop() -> bool:
@@ -125,11 +106,3 @@ def _in_event_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _status_url() -> str | None:
-    """Return the address of ``status/``; None where the site has left out our URLs."""
-    try:
-        return reverse("live_single_session:status")
-    except NoReverseMatch:
-        return None

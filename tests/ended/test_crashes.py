@@ -14,10 +14,10 @@ import pytest
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.management import call_command
 
-from live_single_session import engine as session_engine
-from live_single_session import registry
 from live_single_session.backends.fence import Fence
 from live_single_session.models import UserSession
+from live_single_session.registry import ending, lifecycle
+from live_single_session.registry import engine as session_engine
 from tests.ended.browser import Browser
 from tests.ended.engines import KEYED
 from tests.ended.sites import at_once, environment, sign_in, who
@@ -84,7 +84,7 @@ def test_inv3_next_login_finishes(crashed, left, right):
 
 def test_inv3_recheck_finishes(crashed, left):
     row = UserSession.objects.unfinished().get()
-    assert registry.ended_among([row.pk])[row.pk].end_reason == "superseded"
+    assert ending.ended_among([row.pk])[row.pk].end_reason == "superseded"
     assert not engine_holds(crashed)
     left.cookie = crashed
     assert left.who() is None
@@ -136,7 +136,7 @@ def lost(request, switch_engine, left, right, settings, monkeypatch):
     left.sign_in()
     row = left.row
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "rotate", die)
+        patch.setattr(lifecycle, "rotate", die)
         with pytest.raises(Died):
             left.get("/rotate/")
     return row

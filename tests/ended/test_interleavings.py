@@ -16,11 +16,12 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from live_single_session import engine as session_engine
-from live_single_session import errands, keeper, middleware, registry
+from live_single_session import middleware, registry
 from live_single_session.backends.fence import MarkedFence, mark_of
+from live_single_session.http import follow_ups, late_saves
 from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQuerySet
-from live_single_session.registry import announcements, ending, limits, logins, table
+from live_single_session.registry import db, ending, events, lifecycle, limits, logins, records
+from live_single_session.registry import engine as session_engine
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.engines import ENGINES, KEYED
 from tests.ended.threads import Hook, held, in_threads
@@ -72,7 +73,7 @@ def test_without_the_keeper_a_slow_request_fails(
     path, engine_name, switch_engine, left, right, gate, monkeypatch
 ):
     switch_engine(engine_name)
-    monkeypatch.setattr(middleware, "keep_answer", lambda request: SimpleNamespace())
+    monkeypatch.setattr(middleware, "suppress_late_saves", lambda request: SimpleNamespace())
     left.sign_in()
     with held(gate, left, path) as answer:
         right.sign_in()
@@ -151,7 +152,7 @@ def test_inv6_slow_request_of_an_ended_session_leaves_a_newer_cookie_alone(
 ):
     switch_engine(engine_name)
     if undone:
-        monkeypatch.setattr(keeper, "skip_session_cookie", lambda response: None)
+        monkeypatch.setattr(late_saves, "skip_session_cookie", lambda response: None)
     left.sign_in()
     tab = tab_of(left)
     with held(gate, tab, "/slow/") as answer:
@@ -220,11 +221,11 @@ def test_inv3_mark_that_could_not_be_set_is_set_by_the_clean_up(
         patch.setattr(LocMemCache, "set_many", fail)
         right.sign_in()
     assert UserSession.objects.unfinished().count() == 1
-    assert registry.finish() == 1
+    assert ending.finish() == 1
     assert not engine_holds(key)
     store = session_engine.store_class()()
     assert store._cache.get_many([mark_of(store.cache_key_prefix + key)])
-    assert registry.finish() == 0
+    assert ending.finish() == 0
 
 
 # Two logins at once
@@ -243,8 +244,8 @@ def unlocked(user_pks, *, wait=True):
 def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
     """The first has looked who is there, and not yet said that it is; the second comes."""
     if not protected:
-        monkeypatch.setattr(table, "locked", unlocked)
-    looked = Hook(monkeypatch, logins, "_lock_rows", after=True)
+        monkeypatch.setattr(db, "locked", unlocked)
+    looked = Hook(monkeypatch, records, "lock_rows", after=True)
     coming = Hook(monkeypatch, auth, "authenticate", is_second)
     coming.open()
     with in_threads(2) as submit:
@@ -274,8 +275,8 @@ def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, 
     first.sign_in()
     answering = Hook(
         monkeypatch,
-        announcements,
-        "announce_start",
+        events,
+        "send_started",
         lambda row, request: is_second(request),
     )
     with in_threads() as submit:
@@ -297,7 +298,7 @@ def test_inv2_login_beside_a_rotation(protected, engine, twin, gate, right, monk
     if not protected:
         if engine in ("file", "signed_cookies"):
             protected = True  # these ask the registry each time
-        monkeypatch.setattr(registry, "rotate", lambda session_id, user, old, new: new)
+        monkeypatch.setattr(lifecycle, "rotate", lambda session_id, user, old, new: new)
     left = Browser(twin)
     left.sign_in()
     with held(gate, left, "/ended/rotate-slowly/") as answer:
@@ -315,7 +316,7 @@ def test_inv6_request_beside_a_rotation_does_not_end_it(
     """It comes with the old cookie, between the new key and its way to the browser."""
     switch_engine(engine_name)
     if not protected:
-        monkeypatch.setattr(errands, "_end_forgotten", end_at_once)
+        monkeypatch.setattr(follow_ups, "_end_forgotten", end_at_once)
     left.sign_in()
     tab = tab_of(left)
     with held(gate, left, "/ended/rotate-slowly/"):
@@ -327,7 +328,7 @@ def test_inv6_request_beside_a_rotation_does_not_end_it(
 
 def end_at_once(request, row):
     registry.end(row, "expired")
-    return registry.recognise(None, row.pk)
+    return records.find_session(None, row.pk)
 
 
 @pytest.mark.parametrize("engine_name", KEYED)
@@ -511,8 +512,8 @@ def test_inv6_parallel_first_requests_make_one_row(
     forget_registry(left)
     tab = tab_of(left)
     if not protected:
-        monkeypatch.setattr(table, "locked", unlocked)
-    looked = Hook(monkeypatch, logins, "_lock_rows", after=True)
+        monkeypatch.setattr(db, "locked", unlocked)
+    looked = Hook(monkeypatch, records, "lock_rows", after=True)
     coming = Hook(monkeypatch, limits, "terms_for", after=True)
     with in_threads(2) as submit:
         first = submit(left.get, "/private/")
@@ -647,7 +648,7 @@ def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
 ):
     """It has committed; before it answers, another one ends it."""
     answering = Hook(
-        monkeypatch, announcements, "announce_start", lambda row, request: is_second(request)
+        monkeypatch, events, "send_started", lambda row, request: is_second(request)
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}

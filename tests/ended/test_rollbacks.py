@@ -14,9 +14,9 @@ from django.test import RequestFactory
 from django.urls import clear_url_caches, include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from live_single_session import engine as session_engine
-from live_single_session import errands
+from live_single_session.http import follow_ups
 from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.registry import engine as session_engine
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.engines import KEYED
 from tests.ended.threads import held
@@ -239,7 +239,7 @@ def test_inv6_slow_request_leaves_a_newer_signed_cookie_alone(
 ):
     switch_engine("signed_cookies")
     if not kept:
-        monkeypatch.setattr(errands, "skip_session_cookie", lambda response: None)
+        monkeypatch.setattr(follow_ups, "skip_session_cookie", lambda response: None)
     left.sign_in()
     tab = Browser()
     tab.cookie = left.cookie

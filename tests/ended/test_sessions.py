@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from live_single_session.registry import ending
 from tests.ended.browser import Browser, live, reasons
 from tests.site.people import PASSWORD
 
@@ -244,7 +244,7 @@ def test_inv2_user_deactivated_in_bulk_is_found_by_the_recheck(left, alice):
     left.sign_in()
     session_id = left.row.pk
     User.objects.filter(pk=alice.pk).update(is_active=False)
-    ended = registry.ended_among([session_id])
+    ended = ending.ended_among([session_id])
     assert ended[session_id].end_reason == EndReason.DEACTIVATED
 
 
@@ -254,7 +254,7 @@ def test_inv2_deleted_user_is_out(left, alice, heard):
     alice.delete()
     assert [(event, row.end_reason) for event, row in heard][1:] == [("ended", "deactivated")]
     assert left.who() is None
-    assert registry.ended_among([session_id]) == {session_id: None}
+    assert ending.ended_among([session_id]) == {session_id: None}
 
 
 def test_inv2_user_deleted_in_bulk_is_out(left, alice):
@@ -267,7 +267,7 @@ def test_missing_row_counts_as_ended_wherever_somebody_looks(left, engine_and_ca
     left.sign_in()
     session_id = left.row.pk
     UserSession.objects.all().delete()
-    assert registry.ended_among([session_id]) == {session_id: None}
+    assert ending.ended_among([session_id]) == {session_id: None}
     left.get("/rotate/")
     if engine_and_cache in ("file", "signed_cookies"):
         assert left.who() is None
@@ -320,7 +320,7 @@ def test_sliding_session_does_not_expire_in_the_registry(left, settings):
     session_id = left.row.pk
     UserSession.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert left.who() == "alice"
-    assert registry.ended_among([session_id]) == {}
+    assert ending.ended_among([session_id]) == {}
 
 
 @pytest.mark.parametrize("atomic", [False, True])

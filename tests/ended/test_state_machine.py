@@ -21,10 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from live_single_session import engine as session_engine
 from live_single_session import registry
 from live_single_session.models import UserSession
-from live_single_session.registry import announcements
+from live_single_session.registry import ending, events
+from live_single_session.registry import engine as session_engine
 from tests.ended.browser import Browser
 from tests.ended.engines import ENGINES
 from tests.site.people import PASSWORD, credentials, sign_up
@@ -143,7 +143,7 @@ class Sessions(RuleBasedStateMachine):
         found = get_user_model().objects.get(username=user)
         if in_bulk:
             get_user_model().objects.filter(pk=found.pk).update(is_active=False)
-            registry.ended_among([row.pk for row in registry.live(found)])
+            ending.ended_among([row.pk for row in registry.live_of(found)])
         else:
             found.is_active = False
             found.save()
@@ -161,14 +161,14 @@ class Sessions(RuleBasedStateMachine):
             return
         with self.monkeypatch.context() as patch:
             patch.setattr(session_engine, "forget", die)
-            patch.setattr(announcements, "announce_start", die)
+            patch.setattr(events, "send_started", die)
             with pytest.raises(Died):
                 Browser().sign_in(user)
         self.model.sign_in(user)
 
     @rule()
     def recheck(self):
-        registry.ended_among(list(UserSession.objects.values_list("pk", flat=True)))
+        ending.ended_among(list(UserSession.objects.values_list("pk", flat=True)))
 
     @invariant()
     def only_live_sessions_authenticate(self):

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from live_single_session import engine, registry
+from live_single_session.registry import db, engine
 from tests.site import views
 from tests.site.gate import gate_of
 
@@ -108,7 +108,7 @@ def sessions_in_headers(get_response):
 @csrf_exempt
 def login_and_undo(request):
     """Signs in, undoes what it wrote, and answers as if nothing had happened."""
-    using = registry.database()
+    using = db.database()
     with transaction.atomic(using=using):
         views.login(request)
         transaction.set_rollback(True, using=using)

@@ -25,10 +25,10 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 def inside() -> dict[str, Any]:
     """What this process holds on to."""
-    from live_single_session.watch import get_watch
+    from live_single_session.realtime.watcher import get_watcher
 
     gc.collect()
-    watch = get_watch()
+    watch = get_watcher()
     objects = Counter(type(thing).__qualname__ for thing in gc.get_objects() if is_ours(thing))
     tasks = Counter(task.get_coro().__qualname__ for task in asyncio.all_tasks())
     return {
@@ -38,7 +38,7 @@ def inside() -> dict[str, Any]:
         "kinds of objects": dict(objects.most_common(8)),
         "threads": threading.active_count(),
         "files": len(list(Path("/proc/self/fd").iterdir())),
-        "watched": len(watch._entries),
+        "watched": len(watch._waiters),
         "groups": len(watch._groups),
         "resident": resident(),
     }
@@ -49,11 +49,11 @@ def is_ours(thing: object) -> bool:
     from django.contrib.sessions.backends.base import SessionBase
     from django.http import HttpRequest
 
-    from live_single_session.guard import Connection
     from live_single_session.models import UserSession
-    from live_single_session.watch import Entry
+    from live_single_session.realtime.cutoff import Connection
+    from live_single_session.realtime.watcher import Waiter
 
-    brought = (HttpRequest, SessionBase, UserSession, Entry, Connection, WebSocketProtocol)
+    brought = (HttpRequest, SessionBase, UserSession, Waiter, Connection, WebSocketProtocol)
     return issubclass(type(thing), brought)  # a lazy object would be evaluated to be asked
 
 

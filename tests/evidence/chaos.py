@@ -740,7 +740,7 @@ async def clock_the_news(world: World, people: list[Person]) -> None:
 
 async def check_hearing(world: World, people: list[Person]) -> None:
     """Is everybody in touch again, or deaf for good? Only a push can tell what is not true."""
-    from live_single_session.push import MESSAGE_TYPE, group_of
+    from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 
     tabs = {p.visitor.tab for p in people if p.visitor.tab and p.visitor.tab.told is None}
     names = dict(await world.database.query("SELECT username, id FROM auth_user"))
@@ -749,8 +749,8 @@ async def check_hearing(world: World, people: list[Person]) -> None:
     deadline = time.monotonic() + 10
     while tabs and time.monotonic() < deadline:
         for tab in tabs:
-            farewell = {"session": tab.session, "reason": "revoked"}
-            message = {"type": MESSAGE_TYPE, "version": 1, "ended": [farewell]}
+            notice = {"session": tab.session, "reason": "revoked"}
+            message = {"type": MESSAGE_TYPE, "version": 1, "ended": [notice]}
             await layer.group_send(group_of(names[tab.visitor.user], "default"), message)
         await asyncio.sleep(0.3)
         tabs = {tab for tab in tabs if tab.told is None}

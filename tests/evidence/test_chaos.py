@@ -17,7 +17,7 @@ AND_THEN = "\nDuring handling of the above exception, another exception occurred
 OURS = """\
 Traceback (most recent call last):
   File "live_single_session/push.py", line 99, in send
-KeyError: 'farewell'
+KeyError: 'notice'
 """
 BOTH_READ = """\
 Traceback (most recent call last):

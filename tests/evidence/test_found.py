@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from autobahn.exception import Disconnected
 
-from live_single_session import engine
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
-from live_single_session.registry import announcements, ending
+from live_single_session.registry import ending, engine, events
 from tests.asgi import application
 from tests.browsers import AsyncBrowser, Browser
 from tests.evidence.proxy import Proxy
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(
     ("room", "hook"),
-    [(announcements, "announce_start"), (announcements, "announce_end"), (ending, "finish")],
+    [(events, "send_started"), (events, "send_ended"), (ending, "finish")],
 )
 def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     alice: Any,

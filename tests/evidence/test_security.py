@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 import live_single_session
-from live_single_session import consumers
 from live_single_session.devices import Device
 from live_single_session.models import UserSession
+from live_single_session.realtime import consumer
 from live_single_session.routing import SingleSessionMiddlewareStack
 from live_single_session.urls import urlpatterns
 from tests.browsers import API, FIREFOX, PAGE, SAFARI, AsyncBrowser, Browser
@@ -43,7 +43,7 @@ def stays_here(location: str) -> bool:
 async def test_a_websocket_from_another_site_is_refused(alice: Any, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     stack = AllowedHostsOriginValidator(
-        SingleSessionMiddlewareStack(consumers.SingleSessionConsumer.as_asgi())
+        SingleSessionMiddlewareStack(consumer.SingleSessionConsumer.as_asgi())
     )
     browser = AsyncBrowser()
     await browser.sign_in()
@@ -175,7 +175,7 @@ def test_markup_in_a_user_agent_stays_text(
     alice: Any, carol: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where it should pass the parser, which knows names of browsers only."""
-    for module in ("views", "refusals", "farewell", "admin"):
+    for module in ("views", "refusals", "notice", "admin"):
         name = f"live_single_session.{module}.device_of"
         monkeypatch.setattr(name, lambda agent: Device(MARKUP, MARKUP), raising=False)
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2, "DISCLOSE": ("device", "time", "ip")}
@@ -265,7 +265,7 @@ def test_a_wrong_password_does_not_tell_who_is_signed_in(
 async def test_a_session_has_a_bounded_number_of_sockets(
     alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "MOST_SOCKETS", 2)
+    monkeypatch.setattr(consumer, "MOST_SOCKETS", 2)
     browser, other = AsyncBrowser(), AsyncBrowser()
     await browser.sign_in("alice")
     await other.sign_in("bob")
@@ -279,7 +279,7 @@ async def test_a_session_has_a_bounded_number_of_sockets(
                 assert (await somebody_elses.frame())["type"] == "session.ready"
         async with browser.socket() as third:
             assert (await third.frame())["type"] == "session.ready"
-    assert not consumers._sockets
+    assert not consumer._sockets
 
 
 # Lines in the log

@@ -1,4 +1,4 @@
-"""The test site, where a farewell is always said in the worst moment that daphne knows.
+"""The test site, where a notice is always said in the worst moment that daphne knows.
 
 Autobahn waits a second for the answer to a close, but rounds to whole seconds: who is closed
 just before the next one has no time at all. It is then dropped in the very turn of the event

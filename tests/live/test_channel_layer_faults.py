@@ -8,7 +8,7 @@ import pytest
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from live_single_session.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from tests.live.people import close_code, hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
@@ -123,8 +123,8 @@ async def pretending(redis: RedisServer, site: Daphne, session_id: str) -> Async
     """Send the message that a session has ended, which it has not, again and again."""
     kind = {"redis": RedisChannelLayer, "pubsub": RedisPubSubChannelLayer}
     layer = kind[site.environment()["CHANNEL_LAYER"]](hosts=[redis.url])
-    farewell = {"session": session_id, "reason": "revoked"}
-    message = {"type": MESSAGE_TYPE, "version": 1, "ended": [farewell]}
+    notice = {"session": session_id, "reason": "revoked"}
+    message = {"type": MESSAGE_TYPE, "version": 1, "ended": [notice]}
 
     heard = asyncio.Event()  # a cancellation may get lost in Redis's client
 

@@ -12,11 +12,12 @@ from channels.consumer import AsyncConsumer, SyncConsumer
 from django.contrib.auth.models import User
 from django.test import AsyncClient
 
-from live_single_session import guard, registry
-from live_single_session.farewell import missing
+from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from live_single_session.notices import notice_of_missing
+from live_single_session.realtime import cutoff, guard
+from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack
-from live_single_session.watch import get_watch
 from tests.live.people import close_code, people
 from tests.servers.daphne import Daphne
 from tests.servers.waiting import await_until
@@ -94,7 +95,7 @@ async def test_guard_cancels_an_app_that_does_not_listen(
     signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.05)
     cleaned_up = asyncio.Event()
 
     async def deaf(scope: Any, receive: Any, send: Any) -> None:
@@ -186,17 +187,17 @@ async def test_guard_starts_no_app_for_a_session_that_ends_meanwhile(
     signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, scope = signed_in
-    find_standing = guard.find_standing
+    find_status = guard.find_status
 
     async def find_and_end(*args: Any) -> Any:
-        found = await find_standing(*args)
+        found = await find_status(*args)
         await registry.aend(session, EndReason.REVOKED)
         return found
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("the app was started")
 
-    monkeypatch.setattr(guard, "find_standing", find_and_end)
+    monkeypatch.setattr(guard, "find_status", find_and_end)
     socket = connect(app, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
     assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
@@ -303,7 +304,7 @@ async def test_guard_tells_a_consumer_once_that_its_client_has_left(
     consumer: Any,
 ) -> None:
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.2)
     monkeypatch.setattr(consumer, "disconnects", [])
     socket = connect(consumer.as_asgi(), scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
@@ -319,7 +320,7 @@ async def test_guard_cancels_an_app_that_goes_on_asking_for_messages(
 ) -> None:
     """Without keeping the event loop, which could then cancel nobody."""
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.05)
     heard: list[str] = []
 
     async def insatiable(scope: Any, receive: Any, send: Any) -> None:
@@ -382,9 +383,9 @@ async def test_guard_does_not_mind_an_app_that_finishes_as_its_session_ends(
     socket = connect(finishing, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
     assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
-    [entry] = get_watch()._entries[session.pk]
+    [entry] = get_watcher()._waiters[session.pk]
     finish.set()
-    entry.end(missing(session.pk))
+    entry.end(notice_of_missing(session.pk))
     await socket.wait(SECONDS)
     assert await socket.receive_nothing()
     assert problems == []
@@ -533,7 +534,7 @@ async def test_inv2_stream_that_begins_after_the_end_and_is_silent_is_cut(
     signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.05)
 
     async def silent(scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -552,7 +553,7 @@ async def test_guard_lets_an_app_work_on_behind_a_complete_answer(
 ) -> None:
     """As Starlette's background tasks do."""
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.01)
     work = asyncio.Event()
     done: list[bool] = []
 
@@ -642,7 +643,7 @@ async def test_guard_does_not_wait_for_a_client_that_reads_nothing(
     signed_in: tuple[UserSession, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, scope = signed_in
-    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(cutoff, "GRACE_SECONDS", 0.05)
     client = SlowClient()
 
     async def streaming(scope: Any, receive: Any, send: Any) -> None:
@@ -676,4 +677,4 @@ async def test_guard_leaves_strangers_alone(transactional_db: None) -> None:
     socket = connect(app, {"path": "/somewhere/", "headers": []}, "websocket")
     await socket.wait(SECONDS)
     assert seen[0] is False
-    assert not isinstance(seen[1], guard.Connection)
+    assert not isinstance(seen[1], cutoff.Connection)

@@ -18,8 +18,8 @@ from django.urls import path
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack, websocket_urlpatterns
-from live_single_session.watch import get_watch
 from tests.servers.waiting import await_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,14 +76,14 @@ async def nothing_left() -> AsyncIterator[None]:
     yield
     layer = get_channel_layer()
     assert isinstance(layer, InMemoryChannelLayer)
-    watch = get_watch()
+    watch = get_watcher()
     await await_until(
         lambda: asyncio.all_tasks() - before == {asyncio.current_task()}, "all tasks to end"
     )
     # Channels itself leaves a consumer's groups behind that fails or is cancelled.
     assert [name for name in layer.groups if name != "talk"] == []
-    assert (watch._entries, watch._groups, watch._unseen) == ({}, {}, set())
-    assert watch._keeper is None
+    assert (watch._waiters, watch._groups, watch._unseen) == ({}, {}, set())
+    assert watch._task is None
 
 
 async def leave(socket: WebsocketCommunicator, browser: Browser) -> None:

@@ -14,9 +14,10 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.test import AsyncClient
 from django.urls import path
 
-from live_single_session import registry, streams
+from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.watch import get_watch
+from live_single_session.realtime import streams
+from live_single_session.realtime.watcher import get_watcher
 from tests.servers.waiting import await_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -183,8 +184,8 @@ async def a_request(where: str, blocked: bool = False) -> AsyncIterator[tuple[An
 
 
 async def nothing_is_left() -> None:
-    watch = get_watch()
-    await await_until(lambda: not watch._entries and watch._keeper is None, "the watch to end")
+    watch = get_watcher()
+    await await_until(lambda: not watch._waiters and watch._task is None, "the watch to end")
     await await_until(lambda: cleaned_up == ["secrets"], "the stream to be cleaned up")
 
 

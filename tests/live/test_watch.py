@@ -17,11 +17,13 @@ from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from live_single_session import registry, watch
-from live_single_session.farewell import Farewell
+from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.push import MESSAGE_TYPE, group_of
-from live_single_session.watch import watching
+from live_single_session.notices import EndNotice
+from live_single_session.realtime import watcher
+from live_single_session.realtime.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.watcher import watching
+from live_single_session.registry import ending
 from tests.live.people import hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
@@ -58,7 +60,7 @@ async def sign_in() -> UserSession:
 
 
 @asynccontextmanager
-async def watched(session: UserSession) -> AsyncIterator["asyncio.Future[Farewell]"]:
+async def watched(session: UserSession) -> AsyncIterator["asyncio.Future[EndNotice]"]:
     async with asyncio.timeout(SECONDS), watching(session.pk, session.user_id) as ended:
         yield ended
 
@@ -128,10 +130,10 @@ async def test_recheck_of_many_sessions_is_one_query_for_each_500() -> None:
 
     def ask() -> int:
         with CaptureQueriesContext(connection) as queries:
-            assert registry.ended_among([row.pk for row in rows]) == {}
+            assert ending.ended_among([row.pk for row in rows]) == {}
         return len(queries)
 
-    assert await watch.database_sync_to_async(ask)() == 2
+    assert await watcher.database_sync_to_async(ask)() == 2
 
 
 async def test_inv4_newcomers_share_one_look_at_the_registry(
@@ -144,7 +146,7 @@ async def test_inv4_newcomers_share_one_look_at_the_registry(
         looks.append(len(ids))
         return {}
 
-    monkeypatch.setattr(watch, "_ended_among", counting)
+    monkeypatch.setattr(watcher, "_ended_among", counting)
     async with AsyncExitStack() as stack:
         contexts = [watching(uuid4(), session.user_id) for _ in range(200)]
         await asyncio.gather(*(stack.enter_async_context(context) for context in contexts))
@@ -355,11 +357,11 @@ async def test_inv4_a_slow_layer_keeps_nobody_waiting(layer: Callable[[Any], Any
 @contextmanager
 def entered(user_pk: int) -> Iterator[None]:
     """Somebody else's connection, which nobody waits for."""
-    entry = watch.get_watch().enter(uuid4(), group_of(user_pk, "default"))
+    entry = watcher.get_watcher().enter(uuid4(), group_of(user_pk, "default"))
     try:
         yield
     finally:
-        watch.get_watch().leave(entry)
+        watcher.get_watcher().leave(entry)
 
 
 class MuteLayer(InMemoryChannelLayer):  # type: ignore[misc]
@@ -424,8 +426,8 @@ async def test_inv4_a_user_whose_row_is_locked_keeps_nobody_else_waiting(
 
 async def say_it_ended(session: UserSession, **more: Any) -> None:
     """Push what the registry knows nothing of, so that only the push can be heard."""
-    farewell = Farewell(str(session.pk), EndReason.REVOKED).pack()
-    message = {"type": MESSAGE_TYPE, "version": 1, "ended": [farewell], **more}
+    notice = EndNotice(str(session.pk), EndReason.REVOKED).pack()
+    message = {"type": MESSAGE_TYPE, "version": 1, "ended": [notice], **more}
     await get_channel_layer().group_send(group_of(session.user_id, "default"), message)
 
 
@@ -459,16 +461,16 @@ async def test_registry_that_can_not_be_asked_is_asked_again(
 ) -> None:
     settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
     session = await sign_in()
-    ask = watch._ended_among
+    ask = watcher._ended_among
     failures = iter([OperationalError(), OperationalError()])
-    monkeypatch.setattr(watch, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.01)
 
     async def stumbling(ids: Any) -> Any:
         for failure in failures:
             raise failure
         return await ask(ids)
 
-    monkeypatch.setattr(watch, "_ended_among", stumbling)
+    monkeypatch.setattr(watcher, "_ended_among", stumbling)
     await the_row_was_ended(session)
     async with watched(session) as ended:
         assert (await ended).reason == EndReason.REVOKED_BY_STAFF

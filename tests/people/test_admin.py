@@ -222,7 +222,7 @@ def test_a_user_with_sessions_can_be_deleted_in_the_admin(desk, alice):
 
 
 def test_a_user_who_signed_in_twice_links_to_the_newer_session(desk, alice):
-    old = registry.live(alice)[0]
+    old = registry.live_of(alice)[0]
     _signed_in("alice")
     old.refresh_from_db()
 

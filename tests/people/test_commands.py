@@ -210,7 +210,7 @@ def test_prune_says_what_the_engine_has_not_forgotten(everybody, settings, monke
     def fail(key):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr("live_single_session.engine.forget", fail)
+    monkeypatch.setattr("live_single_session.registry.engine.forget", fail)
     error = failing("prune_sessions")
 
     assert error.returncode == 1
@@ -263,7 +263,7 @@ def test_inv5_a_silent_channel_layer_is_waited_for_once_and_not_for_each_user(
 ):
     settings.LIVE_SINGLE_SESSION = {"PUSH_TIMEOUT_SECONDS": 0.05}
     layer = SilentLayer()
-    monkeypatch.setattr("live_single_session.push.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("live_single_session.realtime.push.get_channel_layer", lambda: layer)
 
     run("end_sessions", "--all", "--no-input")
 
@@ -281,7 +281,7 @@ def test_many_users_are_signed_out_in_batches_of_the_same_few_queries(
         for user in users
         for serial in (1, 2)
     )
-    monkeypatch.setattr("live_single_session.registry.table.CHUNK", 20)
+    monkeypatch.setattr("live_single_session.registry.db.CHUNK", 20)
 
     with django_assert_max_num_queries(12 * 3 + 4) as captured:  # BEGIN and COMMIT, too
         run("end_sessions", "--all", "--no-input")

@@ -9,8 +9,8 @@ import pytest
 from django.utils.translation import override, templatize
 
 import live_single_session
-from live_single_session.farewell import Farewell
 from live_single_session.models import EndReason
+from live_single_session.notices import EndNotice
 from tests.browsers import PAGE, Browser
 
 PACKAGE = Path(live_single_session.__file__).parent
@@ -91,11 +91,11 @@ def test_every_reason_is_told_in_words_of_its_own(language):
     told = set()
     for reason in EndReason:
         with override(None):
-            english = Farewell("1", reason).message()
+            english = EndNotice("1", reason).message()
         with override(code):
-            farewell = Farewell("1", reason)
-            assert farewell.message() != english
-            told.add(farewell.message())
+            notice = EndNotice("1", reason)
+            assert notice.message() != english
+            told.add(notice.message())
     assert len(told) == len(EndReason)
 
 

@@ -8,8 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from live_single_session import activity, registry
+from live_single_session import registry
+from live_single_session.http import activity
 from live_single_session.models import UserSession
+from live_single_session.registry import lifecycle
 from tests.browsers import AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,8 +128,8 @@ def test_an_ended_session_is_not_touched(laptop, policy):
     laptop.sign_in()
     row = UserSession.objects.get()
     registry.end(row, "revoked")
-    assert not registry.touch(row.pk, 60)
-    assert not registry.touch(uuid.uuid4(), 60)
+    assert not lifecycle.touch(row.pk, 60)
+    assert not lifecycle.touch(uuid.uuid4(), 60)
 
 
 def test_a_failure_harms_no_request(laptop, policy, monkeypatch, caplog):
@@ -137,7 +139,7 @@ def test_a_failure_harms_no_request(laptop, policy, monkeypatch, caplog):
     policy(ACTIVITY_SECONDS=60)
     laptop.sign_in()
     activity.memory.clear()
-    monkeypatch.setattr(registry, "touch", fail)
+    monkeypatch.setattr(lifecycle, "touch", fail)
     assert laptop.user() == "alice"
     assert "could not be recorded" in caplog.text
 

@@ -10,7 +10,8 @@ from django.core import checks
 from django.urls import path
 from django.utils import timezone
 
-from live_single_session import pending, registry
+from live_single_session import registry
+from live_single_session.http import pending_login
 from live_single_session.models import EndReason, UserSession
 from tests.browsers import API, FIREFOX, PAGE, Browser
 from tests.ended.engines import ENGINES, use_engine
@@ -198,13 +199,13 @@ def test_two_browsers_that_are_asked_cannot_both_continue(laptop, phone):
 def test_it_expires_after_two_minutes(laptop, phone, monkeypatch):
     laptop.sign_in()
     login(phone)
-    late = pending.time.time() + 121
-    monkeypatch.setattr(pending.time, "time", lambda: late)
+    late = pending_login.time.time() + 121
+    monkeypatch.setattr(pending_login.time, "time", lambda: late)
     response = choose(phone)
     assert response["Location"] == "/accounts/login/?next=/private/"
     assert "took too long" in phone.get(response["Location"], headers=PAGE).text
     assert (phone.user(), laptop.user()) == (None, "alice")
-    assert pending.KEY not in phone.session
+    assert pending_login.KEY not in phone.session
 
 
 def test_a_new_password_is_asked_for(alice, laptop, phone):
@@ -241,7 +242,7 @@ def test_a_deployment_meanwhile(laptop, phone):
     laptop.sign_in()
     login(phone)
     session = phone.session
-    session[pending.KEY]["later"] = 1
+    session[pending_login.KEY]["later"] = 1
     session.save()
     assert choose(phone).status_code == 302
     assert phone.user() is None
@@ -252,7 +253,7 @@ def test_whoever_signs_in_otherwise_has_nothing_pending(laptop, phone):
     laptop.sign_in()
     login(phone)
     phone.sign_in("bob")
-    assert pending.KEY not in phone.session
+    assert pending_login.KEY not in phone.session
     choose(phone)
     assert phone.user() == "bob"
     assert laptop.user() == "alice"
@@ -334,7 +335,7 @@ def test_nothing_of_the_waiting_login_shows(laptop, phone):
     laptop.sign_in()
     login(phone)
     assert "_auth_user_id" not in phone.session
-    waiting = pending.of_session(phone.session)
+    waiting = pending_login.of_session(phone.session)
     assert waiting.auth_hash not in repr(waiting)
     page = phone.get(CHOOSE, headers=PAGE).text
     assert waiting.auth_hash not in page

@@ -9,10 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from live_single_session import policy as rules
-from live_single_session import registry
 from live_single_session.management import progress as progress_module
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import table
+from live_single_session.registry import db, limits, maintenance
 from tests.browsers import FIREFOX, Browser, who
 from tests.site.people import PASSWORD
 
@@ -93,7 +92,7 @@ def test_each_slot_has_a_limit_of_its_own(three, policy, phone):
 
 
 def test_exempt_sessions_count_for_nothing(three, policy):
-    UserSession.objects.filter(serial=1).update(slot=registry.EXEMPT_SLOT)
+    UserSession.objects.filter(serial=1).update(slot=limits.EXEMPT_SLOT)
     policy(LIMIT=1)
     assert "Sessions ended: 1." in run("enforce_limits")[0]
     assert who(*three) == ["alice", None, "alice"]
@@ -125,15 +124,15 @@ def test_no_limit_asks_for_nothing(three):
 
 
 def test_users_are_looked_at_in_batches(three, policy, monkeypatch):
-    monkeypatch.setattr(table, "CHUNK", 2)
+    monkeypatch.setattr(db, "CHUNK", 2)
     policy(LIMIT=None)
     users = [User.objects.create_user(f"user{n}", password=PASSWORD) for n in range(5)]
     for user in users:
         Browser().sign_in(user.username)
         Browser().sign_in(user.username)
     policy(LIMIT=1)
-    assert [len(batch) for batch in registry.crowded_users()] == [2, 2, 2]
-    assert registry.count_crowded_users() == 6
+    assert [len(batch) for batch in maintenance.users_over_limit()] == [2, 2, 2]
+    assert maintenance.count_users_over_limit() == 6
     out, errors = run("enforce_limits")
     assert "Sessions ended: 7." in out
     assert "Users: 6 of 6" in errors

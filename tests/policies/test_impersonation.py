@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import EXEMPT_SLOT
+from live_single_session.registry.limits import EXEMPT_SLOT
 from tests.browsers import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.utils import timezone
 
-from live_single_session import engine
 from live_single_session.models import EndReason, UserSession
+from live_single_session.registry import engine
 from tests.browsers import API, Browser
 from tests.ended.engines import ENGINES, KEYED, use_engine
 from tests.site.people import credentials

@@ -10,8 +10,6 @@ from django.contrib.messages import get_messages
 from django.contrib.sessions.models import Session
 
 from live_single_session.models import EndReason, UserSession
-from live_single_session.refusals import found_in
-from live_single_session.registry import LoginRefused, Terms
 from live_single_session.signals import login_refused
 from tests.browsers import API, PAGE, AsyncBrowser, Browser
 from tests.site.people import PASSWORD, credentials
@@ -249,13 +247,6 @@ async def test_an_async_listener_that_fails_beside_it_changes_nothing():
     assert await second.user() is None
     assert await first.user() == "alice"
     assert await UserSession.objects.live().acount() == 1
-
-
-def test_a_refusal_in_a_group_is_found():
-    refused = LoginRefused(None, [], Terms("", 1, "refuse"), 2)
-    group = ExceptionGroup("both", [ValueError(), ExceptionGroup("inner", [refused])])
-    assert found_in(group) is refused
-    assert found_in(ExceptionGroup("none", [ValueError()])) is None
 
 
 @pytest.fixture(params=["refuse", "ask"])

@@ -25,8 +25,8 @@ from packaging.requirements import Requirement
 
 import live_single_session
 from live_single_session import conf, registry, signals
-from live_single_session.farewell import farewell_to
 from live_single_session.models import EndReason, UserSession
+from live_single_session.notices import notice_of
 from tests.asgi import application
 from tests.browsers import FIREFOX, AsyncBrowser
 from tests.servers.process import ROOT
@@ -291,7 +291,7 @@ def test_frame_of_an_ended_session_is_as_documented(settings):
         ended_at=datetime(2026, 11, 23, 15, 40, 19, 842000, UTC),
         replaced_by=UserSession(user_agent=FIREFOX),
     )
-    told = farewell_to(row).frame(signed_in=False)
+    told = notice_of(row).frame(signed_in=False)
     assert shown == told | {"session": shown["session"], "message": shown["message"]}
     detail = reference("script.md").partition("| key | |")[2].partition("\n\n")[0]
     assert [key for key in told if key != "type" and f"`{key}`" not in detail] == []

@@ -129,7 +129,7 @@ def test_two_of_them(alice, new_app, settings):
         app.obtain()
     assert_ended(apps[0].me())
     assert apps[1].me().status_code == apps[2].me().status_code == 200
-    assert {str(row.pk) for row in registry.live(alice)} == {
+    assert {str(row.pk) for row in registry.live_of(alice)} == {
         str(uuid.UUID(app.claims["sid"])) for app in apps[1:]
     }
 

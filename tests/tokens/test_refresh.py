@@ -9,6 +9,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from live_single_session import registry
 from live_single_session.contrib.simplejwt import TokenObtainPairSerializer
 from live_single_session.models import UserSession
+from live_single_session.registry import ending, lifecycle
 from tests.tokens.test_rule import assert_ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,20 +83,20 @@ def test_inv2_an_ended_session_is_not_refreshed(app, new_app, rotating):
 
 
 def test_inv2_a_session_that_ends_while_it_is_refreshed(app, rotating, monkeypatch):
-    prolong = registry.prolong
+    prolong = lifecycle.prolong
 
     def ended_first(session_id, *args):
         registry.end(UserSession.objects.get(), "revoked")
         return prolong(session_id, *args)
 
-    monkeypatch.setattr(registry, "prolong", ended_first)
+    monkeypatch.setattr(lifecycle, "prolong", ended_first)
     assert_ended(app.refresh(), "revoked")
 
 
 def test_a_session_that_has_expired(app):
     row = UserSession.objects.get()
     age(row, 2 * DAY)
-    registry.ended_among({row.pk})
+    ending.ended_among({row.pk})
     assert_ended(app.me(), "expired")
 
 

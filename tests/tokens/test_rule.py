@@ -101,7 +101,7 @@ def test_each_has_its_own_slot(alice, new_app, settings):
     second.obtain()
     assert_ended(first.me())
     assert browser.get("/whoami/").json() == {"user": "alice"}
-    assert {row.slot for row in registry.live(alice)} == {"app", "web"}
+    assert {row.slot for row in registry.live_of(alice)} == {"app", "web"}
 
 
 def test_staff_only(alice, carol, new_app, settings):

@@ -61,7 +61,7 @@ def test_inv7_reports_of_errors(what, alice, new_app, reports, monkeypatch):
         raise RuntimeError("broken")
 
     monkeypatch.setattr("live_single_session.contrib.simplejwt.bearer.session_id_of", fail)
-    monkeypatch.setattr("live_single_session.registry.start_token", fail)
+    monkeypatch.setattr("live_single_session.registry.logins.start_token", fail)
     assert getattr(app, what)().status_code == 500
     [report] = reports
     assert "RuntimeError" in report

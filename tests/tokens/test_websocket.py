@@ -210,10 +210,10 @@ def test_a_token_s_session_is_kept_nowhere():
 
 
 async def test_nothing_of_it_is_left_behind(alice, token):
-    from live_single_session.watch import get_watch
+    from live_single_session.realtime.watcher import get_watcher
 
     chat = socket(around, "/mirror/", SUBPROTOCOL, token)
     await chat.connect()
     await chat.receive_json_from()
     await chat.disconnect()
-    await await_until(lambda: not get_watch()._entries, "the watch to be empty")
+    await await_until(lambda: not get_watcher()._waiters, "the watch to be empty")

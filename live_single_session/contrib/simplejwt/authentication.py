@@ -5,9 +5,9 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 from rest_framework_simplejwt import authentication
 
-from live_single_session.context import Bearer, note_bearer
 from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of, user_of
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded, tell_in_header
+from live_single_session.request_state import Bearer, state_of
 
 
 class JWTAuthentication(authentication.JWTAuthentication):  # type: ignore[misc]
@@ -43,7 +43,7 @@ def _note(request: Any, user: Any, token: Any) -> None:
     """Let the rest of the request know in which session its user works."""
     session_id = session_id_of(token)
     if session_id is not None:
-        note_bearer(getattr(request, "_request", request), Bearer(session_id, user.pk))
+        state_of(request).bearer = Bearer(session_id, user.pk)
 
 
 def _view_of(request: Any) -> Any:

@@ -16,11 +16,11 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidTok
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
-from live_single_session import registry
 from live_single_session.contrib.simplejwt.conf import conf
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
-from live_single_session.farewell import farewell_to, missing
 from live_single_session.models import UserSession, as_uuid
+from live_single_session.notices import notice_of, notice_of_missing
+from live_single_session.registry import db, ending
 
 SID = "sid"
 
@@ -102,7 +102,7 @@ def _find(token: Any, **match: Any) -> Any:
         raise InvalidToken(_("Token contained no recognizable user identification"))
     user_model = get_user_model()
     # Where the registry decides, and not a copy that lags behind.
-    users = user_model.objects.using(registry.database())
+    users = user_model.objects.using(db.database())
     try:
         return users.get(**{api_settings.USER_ID_FIELD: claim}, **match)
     except user_model.DoesNotExist:
@@ -116,25 +116,27 @@ def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
         return AuthenticationFailed(_("User not found"), code="user_not_found")
     user = _find(token)
     return (
-        SessionEnded(missing(session_id)) if user is None else _why_not_live(user, session_id)
+        SessionEnded(notice_of_missing(session_id))
+        if user is None
+        else _why_not_live(user, session_id)
     )
 
 
 def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
-    rows = UserSession.objects.using(registry.database()).select_related("replaced_by")
+    rows = UserSession.objects.using(db.database()).select_related("replaced_by")
     row = rows.filter(pk=session_id).first()
     if row is None:
-        return SessionEnded(missing(session_id))
+        return SessionEnded(notice_of_missing(session_id))
     if row.user_id != user.pk or row.ended_at is None:
         return InvalidToken()
-    return SessionEnded(farewell_to(row))
+    return SessionEnded(notice_of(row))
 
 
 def _inactive(session_id: UUID | None) -> AuthenticationFailed:
     """End the session of a user who was deactivated behind the back of Django's signals."""
     if session_id is not None:
-        row = registry.ended_among({session_id}).get(session_id)
-        return SessionEnded(farewell_to(row) if row else missing(session_id))
+        row = ending.ended_among({session_id}).get(session_id)
+        return SessionEnded(notice_of(row) if row else notice_of_missing(session_id))
     return AuthenticationFailed(_("User is inactive"), code="user_inactive")
 
 

@@ -5,8 +5,7 @@ from typing import Any
 from rest_framework_simplejwt.authentication import AUTH_HEADER_TYPES
 from rest_framework_simplejwt.exceptions import InvalidToken
 
-from live_single_session.answers import HEADER, ended_body
-from live_single_session.farewell import Farewell
+from live_single_session.notices import HEADER, EndNotice
 
 
 class SessionEnded(InvalidToken):  # type: ignore[misc]
@@ -20,9 +19,9 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
 
     auth_header = f'{AUTH_HEADER_TYPES[0]} realm="api", error="invalid_token"'
 
-    def __init__(self, farewell: Farewell) -> None:
-        super().__init__(ended_body(farewell))
-        self.reason = farewell.reason
+    def __init__(self, notice: EndNotice) -> None:
+        super().__init__(notice.body())
+        self.reason = notice.reason
 
     @property
     def status_code(self) -> int:

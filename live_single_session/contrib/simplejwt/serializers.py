@@ -15,8 +15,9 @@ from live_single_session import registry
 from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of, user_of
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
 from live_single_session.contrib.simplejwt.tokens import sign_in, time_left
-from live_single_session.farewell import farewell_to, missing
 from live_single_session.models import EndReason
+from live_single_session.notices import notice_of, notice_of_missing
+from live_single_session.registry import ending, lifecycle, records
 
 
 class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ignore[misc]
@@ -73,9 +74,9 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         if session_id is None:
             return _until_it_expires(refresh, attrs["refresh"])
         needed = self._lifetime_of_renewed(refresh)
-        if needed > time_left(refresh) and not registry.prolong(session_id, user.pk, needed):
-            row = registry.ended_among({session_id}).get(session_id)
-            raise SessionEnded(farewell_to(row) if row else missing(session_id))
+        if needed > time_left(refresh) and not lifecycle.prolong(session_id, user.pk, needed):
+            row = ending.ended_among({session_id}).get(session_id)
+            raise SessionEnded(notice_of(row) if row else notice_of_missing(session_id))
         renewed: dict[str, Any] = super().validate(attrs)
         return renewed
 
@@ -115,7 +116,7 @@ class TokenLogoutSerializer(serializers.TokenBlacklistSerializer):  # type: igno
             user_of(refresh)
         except SessionEnded:
             return {}
-        session = registry.recognise(None, session_id_of(refresh))
+        session = records.find_session(None, session_id_of(refresh))
         if session is not None:
             registry.end(session, EndReason.LOGGED_OUT)
         blacklisted: dict[str, Any] = super().validate(attrs)

@@ -12,11 +12,12 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import RefreshToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from live_single_session import registry
-from live_single_session.context import note_take_over
+from live_single_session import policy
+from live_single_session.conf import conf
 from live_single_session.contrib.simplejwt.bearer import SID
-from live_single_session.contrib.simplejwt.refusal import asks
 from live_single_session.models import UserSession
+from live_single_session.registry import db, lifecycle, logins
+from live_single_session.request_state import django_request, state_of
 
 
 @sensitive_variables()
@@ -48,9 +49,9 @@ def sign_in(
         AuthenticationFailed: the user has got another password meanwhile.
         Exception: whatever a callable of the site raises; then there was no login.
     """
-    request = getattr(request, "_request", request)
-    if request is not None and take_over is not None and asks():
-        note_take_over(request, take_over)
+    request = django_request(request)
+    if take_over is not None and conf.ON_LIMIT == policy.ASK:
+        state_of(request).take_over = take_over
     lifetime = RefreshToken.lifetime if lifetime is None else lifetime
     tokens: dict[str, str] = {}
 
@@ -64,11 +65,11 @@ def sign_in(
         _record_with_sid(refresh, tokens["refresh"])
         left = time_left(refresh)
         if left > lifetime:
-            registry.prolong(session.pk, user.pk, left)
+            lifecycle.prolong(session.pk, user.pk, left)
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(None, user)  # type: ignore[arg-type]
 
-    registry.start_token(user, request, lifetime, issue)
+    logins.start_token(user, request, lifetime, issue)
     return tokens
 
 
@@ -78,7 +79,7 @@ def _check_still_the_same(user: Any) -> None:
     A change of password that comes later finds the session that is about to start, and ends
     it. One that came since the password was checked has not: tokens don't carry its hash.
     """
-    current = user._meta.model._base_manager.using(registry.database()).get(pk=user.pk)
+    current = user._meta.model._base_manager.using(db.database()).get(pk=user.pk)
     if getattr(current, "password", None) != getattr(user, "password", None):
         raise AuthenticationFailed(
             _("The user's password has been changed."), code="password_changed"

@@ -12,7 +12,7 @@ from rest_framework_simplejwt import views
 from live_single_session.contrib.simplejwt import serializers
 from live_single_session.contrib.simplejwt.exceptions import tell_in_header
 from live_single_session.contrib.simplejwt.refusal import answer_refusal
-from live_single_session.registry import LoginRefused
+from live_single_session.exceptions import LoginRefused
 
 _secrets = sensitive_post_parameters("password", "refresh", "token")
 

@@ -22,8 +22,9 @@ from live_single_session.contrib.simplejwt.authentication import JWTAuthenticati
 from live_single_session.contrib.simplejwt.bearer import session_id_of
 from live_single_session.contrib.simplejwt.conf import conf
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
-from live_single_session.guard import Guard
 from live_single_session.models import SESSION_ID_KEY
+from live_single_session.realtime.asgi import Application, Message, Receive, Scope, Send
+from live_single_session.realtime.guard import Guard
 
 SUBPROTOCOL = "live-single-session.bearer"
 
@@ -46,19 +47,19 @@ class JWTAuthMiddleware:
 
     authentication_class: type[JWTAuthentication] = JWTAuthentication
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Application) -> None:
         self.inner = inner
         self.guarded = Guard(inner)
 
     @sensitive_variables("token")
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = token_in(scope)
         if token is None:
             await self.inner(scope, receive, send)
             return
         scope = without_credentials(scope)
         user, session = await database_sync_to_async(self.sign_in)(token)
-        scope |= {"user": user, "session": session}
+        scope = {**scope, "user": user, "session": session}
         await self.guarded(scope, receive, _answering(scope, send))
 
     @sensitive_variables()
@@ -112,7 +113,7 @@ class TokenSession(SessionBase):
         return {}
 
 
-def token_in(scope: dict[str, Any]) -> str | None:
+def token_in(scope: Scope) -> str | None:
     """Return the token that a connection offers: "" if it offers one and sends none."""
     if scope["type"] != "websocket":
         return None
@@ -124,7 +125,7 @@ def token_in(scope: dict[str, Any]) -> str | None:
     return None if name is None else dict(_query(scope)).get(name)
 
 
-def without_credentials(scope: dict[str, Any]) -> dict[str, Any]:
+def without_credentials(scope: Scope) -> Scope:
     """Return a copy of a scope without its token, and without the cookie of a session."""
     offered = list(scope.get("subprotocols") or [])
     if SUBPROTOCOL in offered:
@@ -152,12 +153,12 @@ def _harmless(headers: Iterable[tuple[bytes, bytes]], offered: list[str]) -> Hea
     return cleaned
 
 
-def _answering(scope: dict[str, Any], send: Any) -> Any:
+def _answering(scope: Scope, send: Send) -> Send:
     """Answer with our subprotocol where the app inside chooses none: browsers insist."""
     if SUBPROTOCOL not in scope["subprotocols"]:
         return send
 
-    async def answer(message: dict[str, Any]) -> None:
+    async def answer(message: Message) -> None:
         if message["type"] == "websocket.accept" and not message.get("subprotocol"):
             message = {**message, "subprotocol": SUBPROTOCOL}
         await send(message)
@@ -165,5 +166,5 @@ def _answering(scope: dict[str, Any], send: Any) -> Any:
     return answer
 
 
-def _query(scope: dict[str, Any]) -> list[tuple[str, str]]:
+def _query(scope: Scope) -> list[tuple[str, str]]:
     return parse_qsl(scope.get("query_string", b"").decode("latin1"), keep_blank_values=True)

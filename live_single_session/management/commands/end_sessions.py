@@ -10,10 +10,10 @@ from django.core.management import BaseCommand, CommandError
 from django.db.models import Count
 from django.http import HttpRequest
 
-from live_single_session import registry
-from live_single_session.context import serving
 from live_single_session.management.progress import progress
 from live_single_session.models import EndReason, UserSession, UserSessionQuerySet
+from live_single_session.registry import db, maintenance
+from live_single_session.request_state import serving
 
 DECLINED = 3
 
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             serving(HttpRequest()),
             progress(sessions, self.stderr, "Sessions ended") as advance,
         ):
-            ended = registry.end_many(rows, EndReason.REVOKED_BY_STAFF, advance)
+            ended = maintenance.end_many(rows, EndReason.REVOKED_BY_STAFF, advance)
         self.stdout.write(self.style.SUCCESS(f"Sessions ended: {ended}."))
 
     def _ask(self, sessions: int) -> None:
@@ -86,7 +86,7 @@ class Command(BaseCommand):
 
 
 def _rows(options: dict[str, Any]) -> UserSessionQuerySet:
-    rows = UserSession.objects.using(registry.database()).live()
+    rows = UserSession.objects.using(db.database()).live()
     if options["user"]:
         rows = rows.filter(user__in=_users(options["user"]))
     if options["spared"]:
@@ -100,7 +100,7 @@ def _users(names: list[str]) -> list[Any]:
     """Return the primary keys of users; a name that nobody has is no reason to go on."""
     model = get_user_model()
     name = model.USERNAME_FIELD
-    users = model._base_manager.using(registry.database()).filter(**{f"{name}__in": names})
+    users = model._base_manager.using(db.database()).filter(**{f"{name}__in": names})
     found = {str(user[0]): user[1] for user in users.values_list(name, "pk")}
     unknown = ", ".join(repr(name) for name in names if name not in found)
     if unknown:

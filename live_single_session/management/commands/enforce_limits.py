@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from live_single_session import registry
 from live_single_session.management.lines import line_of
 from live_single_session.management.progress import progress
+from live_single_session.registry import maintenance
 
 
 class Command(BaseCommand):
@@ -23,11 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         """Go through the users who may have too many sessions, each in a transaction."""
-        look = registry.over_limit if dry_run else registry.enforce
+        look = maintenance.over_limit if dry_run else maintenance.enforce
         tells = verbosity >= (1 if dry_run else 2)
         over, failed = 0, 0
-        with progress(registry.count_crowded_users(), self.stderr, "Users") as advance:
-            for user in chain.from_iterable(registry.crowded_users()):
+        with progress(maintenance.count_users_over_limit(), self.stderr, "Users") as advance:
+            for user in chain.from_iterable(maintenance.users_over_limit()):
                 try:
                     rows = look(user)
                 except Exception as error:  # that user's; the others have a limit, too

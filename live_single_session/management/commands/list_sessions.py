@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from live_single_session import registry
 from live_single_session.management.lines import HEADING, json_of, line_of
 from live_single_session.models import UserSession
+from live_single_session.registry import db, maintenance
 
 
 class Command(BaseCommand):
@@ -51,17 +51,17 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {name!r}.") from None
 
     def _over_limit(self, only: Any) -> Iterator[UserSession]:
-        batches = registry.crowded_users() if only is None else [[only]]
+        batches = maintenance.users_over_limit() if only is None else [[only]]
         for user in chain.from_iterable(batches):
-            for row in registry.over_limit(user):
+            for row in maintenance.over_limit(user):
                 row.user = user
                 yield row
 
 
 def _listed(only: Any, ended: bool) -> Iterator[UserSession]:
     """Read what may be a great many rows, some hundreds at a time."""
-    known = UserSession.objects.using(registry.database()).select_related("user")
+    known = UserSession.objects.using(db.database()).select_related("user")
     rows = known.ended() if ended else known.live()
     if only is not None:
         rows = rows.of(only)
-    return rows.order_by("user_id", "serial").iterator(chunk_size=registry.CHUNK)
+    return rows.order_by("user_id", "serial").iterator(chunk_size=db.CHUNK)

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from live_single_session import registry
 from live_single_session.conf import conf
 from live_single_session.management.progress import progress
 from live_single_session.models import UserSession
+from live_single_session.registry import db, ending, maintenance
 
 
 class Command(BaseCommand):
@@ -31,21 +31,23 @@ class Command(BaseCommand):
         days = conf.KEEP_ENDED_DAYS if options["days"] is None else options["days"]
         if days < 0:
             raise CommandError("--days must be 0 or more.", returncode=2)
-        rows = UserSession.objects.using(registry.database())
-        overdue = rows.live().filter(expires_at__lte=registry.Now())
+        rows = UserSession.objects.using(db.database())
+        overdue = rows.live().filter(expires_at__lte=db.Now())
         number = overdue.count()
         if options["dry_run"]:
             self.stdout.write(f"Sessions past their expiry: {number}.")
-            self.stdout.write(f"Ended sessions to delete: {registry.prunable(days).count()}.")
+            self.stdout.write(
+                f"Ended sessions to delete: {maintenance.prunable(days).count()}."
+            )
             return
         with progress(number, self.stderr, "Sessions looked at") as advance:
-            expired = registry.expire(rows, advance)
+            expired = maintenance.expire(rows, advance)
         self.stdout.write(f"Sessions that had expired: {expired}.")
-        registry.finish(registry.ended_before(days))
-        old = registry.prunable(days)
+        ending.finish(maintenance.ended_before(days))
+        old = maintenance.prunable(days)
         with progress(old.count(), self.stderr, "Sessions deleted") as advance:
-            pruned = registry.prune(days, advance)
+            pruned = maintenance.prune(days, advance)
         self.stdout.write(self.style.SUCCESS(f"Ended sessions deleted: {pruned}."))
-        left = registry.ended_before(days).unfinished().count()
+        left = maintenance.ended_before(days).unfinished().count()
         if left:
             raise CommandError(f"Sessions that the engine has not forgotten yet: {left}.")

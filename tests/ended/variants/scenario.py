@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from live_single_session import engine as session_engine
-from live_single_session import registry
 from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.registry import db
+from live_single_session.registry import engine as session_engine
 from live_single_session.signals import session_ended
 from tests.ended.browser import Browser, live, reasons
 from tests.ended.threads import held
@@ -42,7 +42,7 @@ def test_inv1_inv2_newer_login_ends_older_one(browsers):
     assert right.who() == "alice"
     left.cookie = cookie
     assert left.who() is None
-    assert not UserSession.objects.using(registry.database()).unfinished().exists()
+    assert not UserSession.objects.using(db.database()).unfinished().exists()
 
 
 def test_inv2_slow_request_brings_nothing_back(browsers, gate):
@@ -156,7 +156,7 @@ def test_inv6_session_is_adopted(browsers):
     store = session_engine.store_class()(left.cookie)
     del store[SESSION_ID_KEY]
     store.save()
-    UserSession.objects.using(registry.database()).all().delete()
+    UserSession.objects.using(db.database()).all().delete()
     assert left.who() == "alice"
     assert len(live()) == 1
     right.sign_in()

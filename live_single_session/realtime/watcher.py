@@ -1,6 +1,6 @@
 """Waits for the end of sessions, on behalf of everybody who is connected to this process.
 
-One ``Watch`` for each process and event loop joins the group of each user who has a
+One ``Watcher`` for each process and event loop joins the group of each user who has a
 connection here, so that a connection costs a future and not a receive loop. The message
 of a login is the fast way to learn of an end; the registry is the sure one. It is asked
 whenever a group has been joined (join first, then look: no gap), and about all sessions
@@ -20,25 +20,25 @@ from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 
-from live_single_session import registry
 from live_single_session.conf import conf
-from live_single_session.farewell import Farewell, farewell_to, missing
 from live_single_session.models import as_uuid
-from live_single_session.push import MESSAGE_TYPE, group_of
-from live_single_session.subscription import Subscription
+from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.realtime.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.subscription import Subscription
+from live_single_session.registry import db, ending
 
 logger = logging.getLogger("live_single_session")
 
 RETRY_SECONDS = 1.0  # after the registry could not be asked
 
-Ended = asyncio.Future[Farewell]
+Ended = asyncio.Future[EndNotice]
 
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watch"] = WeakKeyDictionary()
+_watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
-    """Watch one session for as long as the context lasts.
+    """Watcher one session for as long as the context lasts.
 
     Entering takes as long as one look at the registry: a session that has ended already
     is known to have ended.
@@ -50,24 +50,24 @@ async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
     Yields:
         a future of what to tell when the session has ended.
     """
-    watch = get_watch()
-    entry = watch.enter(session_id, group_of(user_pk, registry.database()))
+    watcher = get_watcher()
+    waiter = watcher.enter(session_id, group_of(user_pk, db.database()))
     try:
-        await entry.looked()
-        yield entry.ended
+        await waiter.looked()
+        yield waiter.ended
     finally:
-        watch.leave(entry)
+        watcher.leave(waiter)
 
 
-def get_watch() -> "Watch":
+def get_watcher() -> "Watcher":
     """Return the watch of the running event loop."""
     loop = asyncio.get_running_loop()
-    if loop not in _watches:
-        _watches[loop] = Watch()
-    return _watches[loop]
+    if loop not in _watchers:
+        _watchers[loop] = Watcher()
+    return _watchers[loop]
 
 
-class Entry:
+class Waiter:
     """One connection that wants to know of the end of its session."""
 
     __slots__ = ("_first_look", "ended", "group", "session_id")
@@ -90,61 +90,61 @@ class Entry:
         if self._first_look is not None and not self._first_look.done():
             self._first_look.set_result(None)
 
-    def end(self, farewell: Farewell) -> None:
+    def end(self, notice: EndNotice) -> None:
         if not self.ended.done():
-            self.ended.set_result(farewell)
+            self.ended.set_result(notice)
         self.look_is_done()
 
 
-class Watch:
+class Watcher:
     """All the connections of one process and event loop, and what they wait for."""
 
     def __init__(self) -> None:
-        self._entries: dict[UUID, set[Entry]] = {}
-        self._groups: dict[str, set[Entry]] = {}
-        self._unseen: set[Entry] = set()
+        self._waiters: dict[UUID, set[Waiter]] = {}
+        self._groups: dict[str, set[Waiter]] = {}
+        self._unseen: set[Waiter] = set()
         self._next_check = 0.0
         self._changed = asyncio.Event()
         self._subscription = Subscription(deliver=self._deliver, lost=self._changed.set)
-        self._keeper: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def enter(self, session_id: UUID, group: str) -> Entry:
+    def enter(self, session_id: UUID, group: str) -> Waiter:
         """Begin to watch a session for one connection."""
-        entry = Entry(session_id, group)
-        self._entries.setdefault(session_id, set()).add(entry)
-        self._groups.setdefault(group, set()).add(entry)
-        self._unseen.add(entry)
+        waiter = Waiter(session_id, group)
+        self._waiters.setdefault(session_id, set()).add(waiter)
+        self._groups.setdefault(group, set()).add(waiter)
+        self._unseen.add(waiter)
         self._changed.set()
-        if self._keeper is None:
+        if self._task is None:
             # Not in the context of the connection that happens to come first: the thread
             # that a request's context stands for ends with the request.
-            self._keeper = asyncio.create_task(self._keep(), context=contextvars.Context())
-        return entry
+            self._task = asyncio.create_task(self._run(), context=contextvars.Context())
+        return waiter
 
-    def leave(self, entry: Entry) -> None:
-        """Watch no longer for this connection."""
-        entry.ended.cancel()
-        self._unseen.discard(entry)
-        _discard(self._entries, entry.session_id, entry)
-        _discard(self._groups, entry.group, entry)
+    def leave(self, waiter: Waiter) -> None:
+        """Watcher no longer for this connection."""
+        waiter.ended.cancel()
+        self._unseen.discard(waiter)
+        _discard(self._waiters, waiter.session_id, waiter)
+        _discard(self._groups, waiter.group, waiter)
         self._changed.set()
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         """Keep groups and registry in view while there is anybody to watch for."""
         try:
-            while self._entries:
-                await self._keep_watch()
+            while self._waiters:
+                await self._watch()
                 await self._subscription.close()
         finally:
-            self._keeper = None
+            self._task = None
 
-    async def _keep_watch(self) -> None:
+    async def _watch(self) -> None:
         self._schedule_check()
-        while self._entries:
+        while self._waiters:
             self._changed.clear()
             if self._is_check_due():
                 self._schedule_check()
-                self._doubt_everything()
+                self._invalidate_all()
             for group in await self._join():
                 self._unseen |= self._groups.get(group, set())
             await self._look()
@@ -171,20 +171,20 @@ class Watch:
 
     async def _look(self) -> None:
         """Ask the registry about the sessions that may have ended unheard."""
-        entries, self._unseen = self._unseen, set()
-        if not entries:
+        waiters, self._unseen = self._unseen, set()
+        if not waiters:
             return
         try:
-            ended = await _ended_among({entry.session_id for entry in entries})
+            ended = await _ended_among({waiter.session_id for waiter in waiters})
         except Exception:
             logger.exception("The registry could not be asked; it is asked again")
-            self._unseen |= {entry for entry in entries if not entry.ended.done()}
+            self._unseen |= {waiter for waiter in waiters if not waiter.ended.done()}
             return
-        for entry in entries:
-            if entry.session_id in ended:
-                row = ended[entry.session_id]
-                entry.end(farewell_to(row) if row else missing(entry.session_id))
-            entry.look_is_done()
+        for waiter in waiters:
+            if waiter.session_id in ended:
+                row = ended[waiter.session_id]
+                waiter.end(notice_of(row) if row else notice_of_missing(waiter.session_id))
+            waiter.look_is_done()
 
     async def _wait(self) -> None:
         seconds = self._next_check - asyncio.get_running_loop().time()
@@ -197,32 +197,32 @@ class Watch:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._changed.wait()
 
-    def _doubt_everything(self) -> None:
-        self._subscription.doubt()
+    def _invalidate_all(self) -> None:
+        self._subscription.invalidate()
         self._look_at_all()
 
     def _look_at_all(self) -> None:
-        self._unseen.update(*self._entries.values())
+        self._unseen.update(*self._waiters.values())
 
     def _deliver(self, message: dict[str, Any]) -> None:
         if message.get("type") != MESSAGE_TYPE:
             return
         try:
-            farewells = [Farewell.unpack(packed) for packed in message["ended"]]
+            notices = [EndNotice.unpack(packed) for packed in message["ended"]]
         except (KeyError, TypeError, AttributeError):  # from another version of the package
-            self._doubt_everything()
+            self._invalidate_all()
             self._changed.set()
             return
-        for farewell in farewells:
-            for entry in self._entries.get(as_uuid(farewell.session), ()):  # type: ignore[arg-type]
-                entry.end(farewell)
+        for notice in notices:
+            for waiter in self._waiters.get(as_uuid(notice.session), ()):  # type: ignore[arg-type]
+                waiter.end(notice)
 
 
 # Closes connections to the database that have become unusable, unlike the registry's own.
-_ended_among = database_sync_to_async(registry.ended_among)
+_ended_among = database_sync_to_async(ending.ended_among)
 
 
-def _discard(index: dict[Any, set[Entry]], key: object, entry: Entry) -> None:
-    index[key].discard(entry)
+def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:
+    index[key].discard(waiter)
     if not index[key]:
         del index[key]

@@ -1,6 +1,5 @@
-"""HTTP answers to requests whose session has ended: pages are redirected, APIs get JSON."""
+"""HTTP responses to requests whose session has ended: pages are redirected, APIs get JSON."""
 
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from django.contrib import messages
@@ -9,9 +8,9 @@ from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 
-from live_single_session.farewell import Farewell, login_url
+from live_single_session.notices import HEADER, EndNotice
+from live_single_session.site_urls import login_url
 
-HEADER = "Session-Ended"
 MESSAGE_TAG = "session-ended"
 
 
@@ -25,7 +24,7 @@ def is_page(request: HttpRequest) -> bool:
 
 
 def session_ended(
-    request: HttpRequest, response: HttpResponseBase, farewell: Farewell
+    request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
     """Return the answer to a request with the cookie of an ended session.
 
@@ -34,27 +33,17 @@ def session_ended(
     """
     told = response
     if not needs_login(request, response):
-        _leave_message(request, farewell)
+        _leave_message(request, notice)
     elif is_page(request):
-        _leave_message(request, farewell)
-        told = HttpResponseRedirect(_login_location(request, response, farewell.reason))
+        _leave_message(request, notice)
+        told = HttpResponseRedirect(_login_location(request, response, notice.reason))
     else:
-        told = JsonResponse(ended_body(farewell), status=401)
+        told = JsonResponse(notice.body(), status=401)
     if told is not response:
         told.cookies = response.cookies
         add_never_cache_headers(told)
-    told.headers[HEADER] = farewell.reason
+    told.headers[HEADER] = notice.reason
     return told
-
-
-def ended_body(farewell: Farewell) -> dict[str, Any]:
-    """Return the JSON of a 401 for an ended session."""
-    return {
-        "code": "session_ended",
-        "reason": farewell.reason,
-        "detail": farewell.message(),
-        "login_url": login_url(),
-    }
 
 
 def needs_login(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -80,8 +69,8 @@ def drop_message(request: HttpRequest) -> None:
         messages.add_message(request, message.level, message.message, message.extra_tags or "")
 
 
-def _leave_message(request: HttpRequest, farewell: Farewell) -> None:
-    text = farewell.message()
+def _leave_message(request: HttpRequest, notice: EndNotice) -> None:
+    text = notice.message()
     messages.warning(request, text, extra_tags=MESSAGE_TAG, fail_silently=True)
 
 

@@ -1,58 +1,61 @@
-"""What the tab or client of an ended session is told, and in which words.
+"""``EndNotice``: what the tab or client of an ended session is told.
 
-A ``Farewell`` holds the facts. It travels through the channel layer, since the row may
-be gone by the time that it arrives, and is put into words where the language is known.
+It holds the facts, and renders them as texts, a websocket frame and JSON. It travels
+through the channel layer, since the row may be gone by the time that it arrives, and is
+put into words where the language is known.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest
-from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch
 from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
 from live_single_session.devices import Device, device_of
 from live_single_session.models import EndReason, UserSession
+from live_single_session.site_urls import login_url, not_you_url
+
+# The header that names the reason, wherever an HTTP response tells of the end.
+HEADER = "Session-Ended"
 
 # Somebody else may be behind these, who knows the user's password.
 MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
 
 
 @dataclass(frozen=True)
-class Newcomer:
-    """The login that took a session's place, as far as ``DISCLOSE`` lets it be told."""
+class ReplacedBy:
+    """The login that superseded a session, as far as ``DISCLOSE`` lets it be told."""
 
     device: Device | None
     ip: str | None
 
 
 @dataclass(frozen=True)
-class Farewell:
+class EndNotice:
     """Which session ended, why, when (ISO 8601, UTC) and for which login."""
 
     session: str
     reason: str
     at: str | None = None
-    by: Newcomer | None = None
+    by: ReplacedBy | None = None
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
         return asdict(self)
 
     @classmethod
-    def unpack(cls, packed: dict[str, Any]) -> "Farewell":
+    def unpack(cls, packed: dict[str, Any]) -> "EndNotice":
         """Return what ``pack()`` was called on; keys of later versions are ignored."""
         by = packed.get("by")
         if by is not None:
             device = by.get("device")
-            by = Newcomer(device=device and Device(**device), ip=by.get("ip"))
+            by = ReplacedBy(device=device and Device(**device), ip=by.get("ip"))
         return cls(packed["session"], packed["reason"], packed.get("at"), by)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
@@ -75,6 +78,15 @@ class Farewell:
         url = not_you_url() if self.reason in MAYBE_SOMEBODY_ELSE else None
         return frame if url is None else {**frame, "not_you_url": url}
 
+    def body(self) -> dict[str, Any]:
+        """Return the JSON of a 401 for an ended session, in the language that is active."""
+        return {
+            "code": "session_ended",
+            "reason": self.reason,
+            "detail": self.message(),
+            "login_url": login_url(),
+        }
+
     def message(self) -> str:
         """Return what happened in a sentence or two, in the language that is active."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
@@ -90,13 +102,13 @@ class Farewell:
         return {"device": device, "ip": self.by.ip}
 
 
-def farewell_to(row: UserSession) -> Farewell:
+def notice_of(row: UserSession) -> EndNotice:
     """Return what to tell the tab of an ended session."""
     told = conf.DISCLOSE
     by = None
     if row.end_reason == EndReason.SUPERSEDED and row.replaced_by is not None:
         newer = row.replaced_by
-        by = Newcomer(
+        by = ReplacedBy(
             device=device_of(newer.user_agent) if "device" in told else None,
             ip=newer.ip if "ip" in told else None,
         )
@@ -104,12 +116,12 @@ def farewell_to(row: UserSession) -> Farewell:
     by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
     if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return Farewell(str(row.pk), row.end_reason, at, by)
+    return EndNotice(str(row.pk), row.end_reason, at, by)
 
 
-def missing(session_id: UUID) -> Farewell:
+def notice_of_missing(session_id: UUID) -> EndNotice:
     """Return what to tell the tab of a session whose row is gone: its user was deleted."""
-    return Farewell(str(session_id), EndReason.DEACTIVATED)
+    return EndNotice(str(session_id), EndReason.DEACTIVATED)
 
 
 def title(reason: str) -> str:
@@ -148,26 +160,7 @@ def message(reason: str) -> str:
     return messages.get(reason, title(reason))
 
 
-def login_url() -> str:
-    """Return the address of the site's login page."""
-    try:
-        return resolve_url(settings.LOGIN_URL)
-    except NoReverseMatch:
-        return str(settings.LOGIN_URL)
-
-
-def not_you_url() -> str | None:
-    """Return where somebody goes to whom this was done by another; None if nowhere."""
-    url = conf.NOT_YOU_URL
-    if url is None:
-        return None
-    try:
-        return resolve_url(url)
-    except NoReverseMatch:  # the site has no such page
-        return None
-
-
-def in_language_of(scope: dict[str, Any]) -> AbstractContextManager[None]:
+def in_language_of(scope: Mapping[str, Any]) -> AbstractContextManager[None]:
     """Activate the language that the browser behind an ASGI connection asks for."""
     request = HttpRequest()
     request.COOKIES = scope.get("cookies", {})

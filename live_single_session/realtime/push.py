@@ -2,7 +2,7 @@
 
 One message for each user and event, to the user's group. Whatever the layer does, it
 costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it; what is lost here is
-found by the re-check (``live_single_session.watch``).
+found by the re-check (``live_single_session.realtime.watcher``).
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from live_single_session import registry
 from live_single_session.conf import conf
-from live_single_session.context import current_request
-from live_single_session.farewell import farewell_to
 from live_single_session.models import UserSession
+from live_single_session.notices import notice_of
+from live_single_session.registry import db
+from live_single_session.request_state import current_request, state_of
 from live_single_session.signals import session_ended
 
 logger = logging.getLogger("live_single_session")
@@ -32,7 +32,7 @@ _sending: set[asyncio.Task[bool]] = set()
 
 def connect() -> None:
     """Listen for ended sessions; called when the app is ready."""
-    session_ended.connect(tell_tabs, dispatch_uid="live_single_session.push")
+    session_ended.connect(tell_tabs, dispatch_uid="live_single_session.realtime.push")
 
 
 def group_of(user_pk: object, using: str) -> str:
@@ -46,19 +46,19 @@ def group_of(user_pk: object, using: str) -> str:
     return "live-single-session." + hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
-def tell_tabs(session: UserSession, together: tuple[UserSession, ...], **kwargs: Any) -> None:
-    """Send one message about all the sessions of a user that ended together."""
+def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: Any) -> None:
+    """Send one message about all the sessions of a user that ended batch."""
     layer = get_channel_layer()
-    if layer is None or session is not together[0]:
+    if layer is None or session is not batch[0]:
         return
-    group, message = push_message(together)
+    group, message = push_message(batch)
     _run(layer, group, message)
 
 
-def push_message(together: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
+def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
     """Return whom to tell that sessions of one user have ended, and the message."""
-    group = group_of(together[0].user_id, registry.database())
-    ended = [farewell_to(row).pack() for row in together]
+    group = group_of(batch[0].user_id, db.database())
+    ended = [notice_of(row).pack() for row in batch]
     return group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended}
 
 
@@ -73,15 +73,14 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
-    request = current_request()
+    state = state_of(current_request())
 
     async def send_and_wait() -> None:
         sending = _task(layer, group, message)
-        if hasattr(request, "_live_single_session_waited"):
+        if state.layer_was_silent:
             return  # once is enough: a login may end sessions of several users
         # A client that hangs up cancels the login's task, and only that.
-        if not await asyncio.shield(sending) and request is not None:
-            request._live_single_session_waited = True  # type: ignore[attr-defined]
+        state.layer_was_silent = not await asyncio.shield(sending)
 
     with suppress(asyncio.CancelledError):
         async_to_sync(send_and_wait)()

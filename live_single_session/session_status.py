@@ -11,24 +11,24 @@ from uuid import UUID
 from django.contrib.sessions.backends.base import SessionBase
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session import registry
-from live_single_session.farewell import Farewell, farewell_to, missing
 from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.notices import EndNotice, notice_of, notice_of_missing
+from live_single_session.registry import ending, records
 
 
 @dataclass(frozen=True)
-class Standing:
+class SessionStatus:
     """What is to be done for a browser: watch its session, tell it something, or nothing.
 
     Attributes:
         session_id: the session that the browser is signed in to.
         user_pk: whose it is.
-        farewell: what to tell instead.
+        notice: what to tell instead.
     """
 
     session_id: UUID | None = None
     user_pk: Any = None
-    farewell: Farewell | None = None
+    notice: EndNotice | None = None
 
     @property
     def signed_in(self) -> bool:
@@ -37,9 +37,9 @@ class Standing:
 
 
 @sensitive_variables()
-def standing(
+def status_of(
     session: SessionBase, user: Any, cookie: str | None, page: object = None
-) -> Standing:
+) -> SessionStatus:
     """Find out where a browser stands.
 
     Args:
@@ -50,21 +50,21 @@ def standing(
     """
     own = as_uuid(session.get(SESSION_ID_KEY)) if user.is_authenticated else None
     page_id = as_uuid(page)
-    ended = registry.ended_among({key for key in (own, page_id) if key is not None})
+    ended = ending.ended_among({key for key in (own, page_id) if key is not None})
     own_ended = own is not None and own in ended
     if page_id is not None and (row := ended.get(page_id)) is not None:
-        return Standing(None if own_ended else own, user.pk, farewell_to(row))
+        return SessionStatus(None if own_ended else own, user.pk, notice_of(row))
     if own is not None and own_ended:
         row = ended[own]
-        return Standing(farewell=farewell_to(row) if row else missing(own))
+        return SessionStatus(notice=notice_of(row) if row else notice_of_missing(own))
     if own is not None:
-        return Standing(own, user.pk)
+        return SessionStatus(own, user.pk)
     ended_id = as_uuid(getattr(session, "ended_session_id", None))
     if user.is_authenticated or (cookie is None and ended_id is None):
-        return Standing()
-    row = registry.recognise(cookie, ended_id)
+        return SessionStatus()
+    row = records.find_session(cookie, ended_id)
     if row is None and ended_id is not None:
-        return Standing(farewell=missing(ended_id))
+        return SessionStatus(notice=notice_of_missing(ended_id))
     if row is None or row.ended_at is None:
-        return Standing()
-    return Standing(farewell=farewell_to(row))
+        return SessionStatus()
+    return SessionStatus(notice=notice_of(row))

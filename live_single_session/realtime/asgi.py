@@ -1,14 +1,35 @@
-"""The close codes of the contract, and how a websocket is accepted and closed."""
+"""ASGI: its types, what a scope must hold, and how a websocket is accepted and closed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CLOSE_ENDED = 4001
 CLOSE_NOT_SIGNED_IN = 4003
 CLOSE_TALKATIVE = 4008
 
 
-async def accept(scope: dict[str, Any], send: Any) -> None:
+def required(scope: Scope, key: str) -> Any:
+    """Return what a middleware has put into the scope.
+
+    Raises:
+        ValueError: it has not; the message says which middleware must be above.
+    """
+    if key not in scope:
+        raise ValueError(
+            f"The scope has no {key!r}: SingleSessionMiddlewareStack must be above, or what "
+            "puts cookies, a session and a user into the scope."
+        )
+    return scope[key]
+
+
+async def accept(scope: Scope, send: Send) -> None:
     """Accept a websocket, also if only to close it.
 
     A code sent before that reaches the browser as a bare 1006; and so it does when the
@@ -18,7 +39,7 @@ async def accept(scope: dict[str, Any], send: Any) -> None:
     await say(send, {"type": "websocket.accept", "subprotocol": offered[0]})
 
 
-async def close(send: Any, code: int) -> None:
+async def close(send: Send, code: int) -> None:
     """Close a websocket that has been accepted."""
     # First what was said before goes out. Autobahn may drop who it closes at once, and what
     # is not written yet with it: it rounds the second that it waits for the client's answer.
@@ -26,7 +47,7 @@ async def close(send: Any, code: int) -> None:
     await say(send, {"type": "websocket.close", "code": code})
 
 
-async def say(send: Any, message: dict[str, Any]) -> None:
+async def say(send: Send, message: Message) -> None:
     """Send to a client, who may have left meanwhile: servers raise then, in their own ways."""
     try:
         await send(message)

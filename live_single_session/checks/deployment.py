@@ -4,12 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from live_single_session import policy
 from live_single_session.conf import DEFAULTS, conf
+from live_single_session.site_urls import not_you_url, status_url
 
 Messages = list[checks.CheckMessage]
 
@@ -21,11 +20,11 @@ PER_PROCESS = (
 
 def register() -> None:
     """Register the checks; called when the app is ready."""
-    for check in (check_session_cache, check_proxy, check_urls, check_help, check_observing):
+    for check in (check_cache, check_proxy, check_urls, check_help, check_observing):
         checks.register(check, checks.Tags.security, deploy=True)
 
 
-def check_session_cache(**kwargs: Any) -> Messages:
+def check_cache(**kwargs: Any) -> Messages:
     """W020: each process would have sessions, and marks of ended ones, of its own."""
     alias = settings.SESSION_CACHE_ALIAS
     backend = settings.CACHES.get(alias, {}).get("BACKEND", PER_PROCESS[0])
@@ -63,37 +62,32 @@ def check_proxy(**kwargs: Any) -> Messages:
 
 def check_urls(**kwargs: Any) -> Messages:
     """W022: pages could not ask over HTTP where websockets are blocked."""
-    try:
-        reverse("live_single_session:status")
-    except NoReverseMatch:
-        return [
-            checks.Warning(
-                "The package's URLs are not included in the site's.",
-                hint='Add path("session/", include("live_single_session.urls")): without it, '
-                "tabs learn nothing where websockets are blocked, and users have no page "
-                "to see where they are signed in.",
-                id="live_single_session.W022",
-            )
-        ]
-    return []
+    if status_url() is not None:
+        return []
+    return [
+        checks.Warning(
+            "The package's URLs are not included in the site's.",
+            hint='Add path("session/", include("live_single_session.urls")): without it, '
+            "tabs learn nothing where websockets are blocked, and users have no page "
+            "to see where they are signed in.",
+            id="live_single_session.W022",
+        )
+    ]
 
 
 def check_help(**kwargs: Any) -> Messages:
     """W023: those who were signed out by somebody else are offered no way to get help."""
     url = conf.NOT_YOU_URL
-    try:
-        if url not in (None, DEFAULTS["NOT_YOU_URL"]):
-            resolve_url(url)
-    except NoReverseMatch:
-        return [
-            checks.Warning(
-                f'LIVE_SINGLE_SESSION["NOT_YOU_URL"] is {url!r}: the site has no such page.',
-                hint="Users whose password somebody else knows are shown this link. Name the "
-                "page on which they reset it, or None for no link.",
-                id="live_single_session.W023",
-            )
-        ]
-    return []
+    if url in (None, DEFAULTS["NOT_YOU_URL"]) or not_you_url() is not None:
+        return []
+    return [
+        checks.Warning(
+            f'LIVE_SINGLE_SESSION["NOT_YOU_URL"] is {url!r}: the site has no such page.',
+            hint="Users whose password somebody else knows are shown this link. Name the "
+            "page on which they reset it, or None for no link.",
+            id="live_single_session.W023",
+        )
+    ]
 
 
 def check_observing(**kwargs: Any) -> Messages:

@@ -1,60 +1,26 @@
-"""Stops whatever a session is connected to when that session ends.
+"""Cuts an ASGI connection off when its session ends: what the app inside sees of its client.
 
-An ASGI middleware around any consumer or ASGI app. It adds no frame to anybody's
-protocol: a websocket is closed with 4001, a streaming response ends, and the app inside
-learns that its client has left, has a moment to clean up, and is cancelled. A request that
-is running when its session ends gets its app's own answer; the next one gets 401.
+It adds no frame to anybody's protocol: a websocket is closed, a stream ends, and the app
+learns that its client has left, has a moment to clean up, and is cancelled.
 """
 
 import asyncio
-import json
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from typing import Any
 
-from channels.db import database_sync_to_async
-from django.conf import settings
-
-from live_single_session.answers import HEADER, ended_body
-from live_single_session.conf import conf
-from live_single_session.farewell import Farewell, in_language_of
-from live_single_session.standing import standing
-from live_single_session.watch import Ended, watching
-from live_single_session.websocket import CLOSE_ENDED, accept, close
+from live_single_session.realtime.asgi import (
+    CLOSE_ENDED,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    accept,
+    close,
+)
+from live_single_session.realtime.watcher import Ended
 
 GRACE_SECONDS = 5.0  # between being told that the client has left, and being cancelled
-
-Message = dict[str, Any]
-
-find_standing = database_sync_to_async(standing)
-
-
-class Guard:
-    """Wraps an ASGI app; needs ``session``, ``user`` and ``cookies`` in the scope."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] not in ("websocket", "http") or _is_our_own(scope):
-            await self.inner(scope, receive, send)
-            return
-        found = await find_standing(
-            scope["session"],
-            scope["user"],
-            scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME),
-        )
-        if found.farewell is not None:
-            await _turn_away(scope, receive, send, found.farewell)
-        elif found.session_id is None:
-            await self.inner(scope, receive, send)
-        else:
-            async with watching(found.session_id, found.user_pk) as ended:
-                if ended.done():
-                    await _turn_away(scope, receive, send, ended.result())
-                else:
-                    kind = Websocket if scope["type"] == "websocket" else Exchange
-                    await kind(scope, receive, send, ended).run(self.inner)
 
 
 class Connection(ABC):
@@ -74,7 +40,7 @@ class Connection(ABC):
         "_waiting",
     )
 
-    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, ended: Ended) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -87,7 +53,7 @@ class Connection(ABC):
         self._nobody_waits: asyncio.Future[None] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
-    async def run(self, app: Any) -> None:
+    async def run(self, app: Application) -> None:
         """Run the app until it is done, or for a moment longer than its client is there."""
         self._ended.add_done_callback(self._session_has_ended)
         try:
@@ -180,7 +146,7 @@ class Websocket(Connection):
 
     __slots__ = ("_accepted",)
 
-    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, ended: Ended) -> None:
         super().__init__(scope, receive, send, ended)
         self._accepted = False
 
@@ -212,7 +178,7 @@ class Exchange(Connection):
 
     __slots__ = ("_is_stream",)
 
-    def __init__(self, scope: Message, receive: Any, send: Any, ended: Ended) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, ended: Ended) -> None:
         super().__init__(scope, receive, send, ended)
         self._is_stream = False
 
@@ -251,33 +217,3 @@ def _is_last(message: Message) -> bool:
         kind in ("http.response.body", "http.response.zerocopysend")
         and not message.get("more_body", False)
     )
-
-
-async def _turn_away(
-    scope: dict[str, Any], receive: Any, send: Any, farewell: Farewell
-) -> None:
-    if scope["type"] == "http":
-        await _answer_401(scope, send, farewell)
-        return
-    await receive()  # websocket.connect
-    await accept(scope, send)
-    await close(send, CLOSE_ENDED)
-
-
-async def _answer_401(scope: dict[str, Any], send: Any, farewell: Farewell) -> None:
-    with in_language_of(scope):
-        body = json.dumps(ended_body(farewell)).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (HEADER.lower().encode(), farewell.reason.encode()),
-    ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _is_our_own(scope: dict[str, Any]) -> bool:
-    """The package's own websocket is left alone: it says its farewell, and then closes."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return bool(scope["type"] == "websocket" and path == conf.WEBSOCKET_PATH)

@@ -25,10 +25,12 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from live_single_session import policy, registry
-from live_single_session.answers import with_query
-from live_single_session.context import note_take_over
-from live_single_session.goals import Goals
+from live_single_session.exceptions import LoginRefused
+from live_single_session.http.login_page import REFUSED_AT, LoginPages, login_pages_of
+from live_single_session.http.responses import with_query
 from live_single_session.models import SESSION_ID_KEY, UserSession
+from live_single_session.registry import limits
+from live_single_session.request_state import state_of
 
 KEY = "_live_single_session_pending"
 SECONDS = 120
@@ -95,12 +97,12 @@ class Pending:
 
     def rivals(self, user: Any) -> list[UserSession]:
         """Return where the user is signed in, those that would give way first."""
-        rows = [row for row in registry.live(user) if row.slot == self.slot]
-        return policy.oldest_first(rows, by_use=registry.by_use())
+        rows = [row for row in registry.live_of(user) if row.slot == self.slot]
+        return policy.oldest_first(rows, by_use=limits.by_use())
 
     def giving_way(self, rivals: list[UserSession]) -> list[UserSession]:
         """Return those that the login would end."""
-        return policy.over_limit(rivals, self.limit, by_use=registry.by_use())
+        return policy.over_limit(rivals, self.limit, by_use=limits.by_use())
 
     def sign_in(self, request: HttpRequest, user: Any) -> None:
         """Sign the user in, and end what has to give way.
@@ -109,17 +111,32 @@ class Pending:
             LoginRefused: the choice was made already, or there was another login since.
         """
         request.session.update(self.data)
-        note_take_over(request, self.serial)
+        state_of(request).take_over = self.serial
         login(request, user, backend=self.backend)
 
 
-def of_login(request: HttpRequest, refused: registry.LoginRefused, goals: Goals) -> Pending:
+def kept_data(request: HttpRequest, refused: LoginRefused) -> dict[str, Any]:
+    """Return what the browser's session keeps when a refused login is signed out again."""
+    session = request.session
+    kept = {REFUSED_AT: session[REFUSED_AT]} if REFUSED_AT in session else {}
+    if not refused.asks:
+        return kept
+    return of_login(request, refused, login_pages_of(request)).pack()
+
+
+def forget_refusals(session: SessionBase) -> None:
+    """Leave nothing of earlier refusals in a session that was signed in to."""
+    for key in (KEY, REFUSED_AT):
+        session.pop(key, None)
+
+
+def of_login(request: HttpRequest, refused: LoginRefused, pages: LoginPages) -> Pending:
     """Return the pending login of a request whose session is still signed in.
 
     Args:
         request: the request that signed in.
         refused: why it can't stay so.
-        goals: where the request came from, and where it wants to go.
+        pages: where the request came from, and where it wants to go.
     """
     data = dict(request.session.items())
     return Pending(
@@ -130,9 +147,9 @@ def of_login(request: HttpRequest, refused: registry.LoginRefused, goals: Goals)
         limit=refused.terms.limit or 1,
         serial=refused.serial,
         until=time.time() + SECONDS,
-        login_page=goals.login_page,
-        next=goals.next or goals.default_next,
-        next_field=goals.next_field,
+        login_page=pages.login_page,
+        next=pages.next or pages.default_next,
+        next_field=pages.next_field,
         data={key: value for key, value in data.items() if key not in _NOT_CARRIED},
     )
 

@@ -1,20 +1,21 @@
-"""Who gives way to whom, once it is known which sessions are still there."""
+"""Choose and end the sessions that a login evicts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from live_single_session import policy
+from live_single_session.exceptions import LoginRefused, Terms
 from live_single_session.models import (
     EndReason,
     UserSession,
 )
-from live_single_session.registry import announcements, ending, limits, table
+from live_single_session.registry import db, ending, events, limits
 
 
-def make_room(
-    rows: Iterable[UserSession], current: UserSession, terms: limits.Terms, now: datetime
+def enforce_limit(
+    rows: Iterable[UserSession], current: UserSession, terms: Terms, now: datetime
 ) -> None:
-    """Make the newcomer's place, by the terms of its login."""
+    """Enforce the limit for a new session; raise LoginRefused where others are kept."""
     rivals = [
         row
         for row in rows
@@ -22,36 +23,36 @@ def make_room(
         and row.pk != current.pk
         and (row.user_id, row.slot) == (current.user_id, current.slot)
     ]
-    if terms.limit is None or not terms.over_limit(rivals):
+    if terms.limit is None or not limits.over_limit(rivals, terms):
         return
     if terms.on_limit == policy.OBSERVE:
-        table.on_commit(announcements.announce_observed, current, terms.over_limit(rivals))
+        db.on_commit(events.send_limit_exceeded, current, limits.over_limit(rivals, terms))
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
-    held, forgotten = told_apart(terms.oldest_first(rivals), enough, now)
-    over = terms.over_limit(held)
-    if over and refusing:
-        held = terms.oldest_first(held)
-        raise limits.LoginRefused(current.user, held, terms, current.serial)
+    held, forgotten = split_by_engine(limits.oldest_first(rivals, terms), enough, now)
+    excess = limits.over_limit(held, terms)
+    if excess and refusing:
+        held = limits.oldest_first(held, terms)
+        raise LoginRefused(current.user, held, terms, current.serial)
     ending.end_rows(forgotten, EndReason.EXPIRED, now)
-    ending.end_rows(over, EndReason.SUPERSEDED, now, replaced_by=current)
+    ending.end_rows(excess, EndReason.SUPERSEDED, now, replaced_by=current)
 
 
-def give_way(
-    row: UserSession, rows: Iterable[UserSession], terms: limits.Terms, now: datetime
+def evict_adopted(
+    row: UserSession, rows: Iterable[UserSession], terms: Terms, now: datetime
 ) -> None:
     """End a session that was just adopted, if there is no place for it."""
     if terms.limit is None or terms.on_limit == policy.OBSERVE:
         return
-    rivals = terms.oldest_first([r for r in rows if r.ended_at is None])
-    held, _ = told_apart(rivals, terms.limit, now)
+    rivals = limits.oldest_first([r for r in rows if r.ended_at is None], terms)
+    held, _ = split_by_engine(rivals, terms.limit, now)
     if len(held) >= terms.limit:
-        newest = terms.oldest_first(held)[-1]
+        newest = limits.oldest_first(held, terms)[-1]
         ending.end_rows([row], EndReason.SUPERSEDED, now, replaced_by=newest)
 
 
-def told_apart(
+def split_by_engine(
     rows: Sequence[UserSession], enough: int, now: datetime
 ) -> tuple[list[UserSession], list[UserSession]]:
     """Tell the sessions that the engine still holds from those that it has forgotten.

@@ -14,10 +14,11 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from live_single_session import registry
 from live_single_session.conf import conf
-from live_single_session.context import bearer_of
+from live_single_session.django_internals import loaded_data
 from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.registry import lifecycle
+from live_single_session.request_state import state_of
 
 logger = logging.getLogger("live_single_session")
 
@@ -77,7 +78,7 @@ def record(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
         return response
     memory.note(session_id)  # first, so that the requests beside this one leave it to it
     try:
-        registry.touch(session_id, seconds)
+        lifecycle.touch(session_id, seconds)
     except Exception:
         logger.exception("The use of session %s could not be recorded", session_id)
     return response
@@ -87,10 +88,10 @@ def _session_in_use(request: HttpRequest) -> UUID | None:
     """Return the session that a request has used, by what the request has loaded."""
     if _is_question(request):
         return None
-    bearer = bearer_of(request)
+    bearer = state_of(request).bearer
     if bearer is not None:
         return bearer.session_id
-    data = getattr(getattr(request, "session", None), "_session_cache", None) or {}
+    data = loaded_data(getattr(request, "session", None)) or {}
     return as_uuid(data.get(SESSION_ID_KEY))
 
 

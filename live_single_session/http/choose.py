@@ -13,13 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
-from live_single_session import pending, registry
-from live_single_session.answers import is_page
-from live_single_session.farewell import login_url
-from live_single_session.goals import safe_next
+from live_single_session.django_internals import keep_session_cookie
+from live_single_session.exceptions import LoginRefused
+from live_single_session.http import pending_login
+from live_single_session.http.pending_login import Pending
+from live_single_session.http.refusals import asked_body, described, question
+from live_single_session.http.responses import is_page
 from live_single_session.models import SESSION_ID_KEY
-from live_single_session.pending import Pending
-from live_single_session.refusals import asked_body, places, question
+from live_single_session.site_urls import login_url, safe_next
 
 CONTINUE = "continue"
 CANCEL = "cancel"
@@ -31,12 +32,12 @@ CANCEL = "cancel"
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest) -> HttpResponse:
     """Ask the user of a pending login, and do what the user chooses."""
-    waiting = pending.of_session(request.session)
+    waiting = pending_login.of_session(request.session)
     if waiting is None:
         return _nothing_to_choose(request)
     user = waiting.user()
     if user is None:
-        pending.drop(request.session)
+        pending_login.drop(request.session)
         text = _("That took too long, or something has changed. Please sign in again.")
         return _sign_in_again(request, waiting, text)
     if request.method != "POST":
@@ -48,12 +49,12 @@ def _ask(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
     if not is_page(request):
         return JsonResponse(asked_body(waiting, user))
     live = waiting.rivals(user)
-    over = waiting.giving_way(live)
+    excess = waiting.giving_way(live)
     context = {
-        "question": question(live, over),
-        "places": places(live, over),
-        "some_give_way": bool(over),
-        "some_stay": len(over) < len(live),
+        "question": question(live, excess),
+        "places": described(live, excess),
+        "some_give_way": bool(excess),
+        "some_stay": len(excess) < len(live),
         "next": waiting.next,
     }
     return render(request, "live_single_session/choose.html", context)
@@ -64,7 +65,7 @@ def _act(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
     if choice == CONTINUE:
         return _carry_on(request, waiting, user)
     if choice == CANCEL:
-        pending.drop(request.session)
+        pending_login.drop(request.session)
         text = _("You were not signed in here. Nothing has changed on your other devices.")
         return _sign_in_again(request, waiting, text)
     return HttpResponse(status=400)
@@ -81,10 +82,10 @@ def _choice(request: HttpRequest) -> Any:
 
 
 def _carry_on(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse:
-    pending.drop(request.session)
+    pending_login.drop(request.session)
     try:
         waiting.sign_in(request, user)
-    except registry.LoginRefused:
+    except LoginRefused:
         return _chosen_before(request, waiting)
     if is_page(request):
         return HttpResponseRedirect(waiting.next)
@@ -110,13 +111,9 @@ def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
 
 
 def _keep_cookie(request: HttpRequest) -> None:
-    """Leave the browser's cookie alone: a double click may have renewed it meanwhile.
-
-    Django would remove the cookie that came with this request, as its session is gone.
-    """
+    """Leave the browser's cookie alone: a double click may have renewed it meanwhile."""
     if request.session.is_empty():
-        name = settings.SESSION_COOKIE_NAME
-        request.COOKIES = {k: v for k, v in request.COOKIES.items() if k != name}
+        keep_session_cookie(request)
 
 
 def _sign_in_again(request: HttpRequest, waiting: Pending, text: str) -> HttpResponse:

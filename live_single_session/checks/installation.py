@@ -1,7 +1,6 @@
-"""System checks: what is wrong with the settings, and what would be wiser."""
+"""System checks of what the package is installed beside: middleware, engine, layer."""
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -15,9 +14,11 @@ from django.core import checks
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from live_single_session import policy, refusals, registry
+from live_single_session import policy
 from live_single_session.backends.fence import Fence
-from live_single_session.conf import DEFAULTS, conf
+from live_single_session.conf import conf
+from live_single_session.registry import db
+from live_single_session.site_urls import choose_url
 
 Messages = list[checks.CheckMessage]
 
@@ -29,120 +30,11 @@ MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 ENOUGH_CAPACITY = 1000  # messages: what a burst of sign-ins in one second needs
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 
-MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
-DISCLOSED = ("device", "time", "ip")
-
 
 def register() -> None:
     """Register the checks; called when the app is ready."""
-    for check in (
-        check_settings,
-        check_middleware,
-        check_layer,
-        check_engine,
-        check_sqlite,
-        check_choice,
-    ):
+    for check in (check_middleware, check_layer, check_engine, check_sqlite, check_choice):
         checks.register(check, checks.Tags.security)
-
-
-def check_settings(**kwargs: Any) -> Messages:
-    """E001 to E004: a value that the package can't work with."""
-    values = getattr(settings, SETTING, {})
-    if not isinstance(values, dict):
-        return [checks.Error(f"{SETTING} must be a dict.", id="live_single_session.E001")]
-    return [*_unknown_keys(values), *_wrong_values({**DEFAULTS, **values})]
-
-
-def _unknown_keys(values: dict[str, Any]) -> Iterator[checks.CheckMessage]:
-    for key in values.keys() - DEFAULTS.keys():
-        near = difflib.get_close_matches(str(key).upper(), DEFAULTS, n=1, cutoff=0)
-        yield checks.Error(
-            f"{SETTING} has no key {key!r}.",
-            hint=f"Did you mean {near[0]!r}?",
-            id="live_single_session.E002",
-        )
-
-
-def _wrong_values(values: dict[str, Any]) -> Iterator[checks.CheckMessage]:
-    for key, (fits, wanted) in _VALID.items():
-        value = values[key]
-        if not fits(value):
-            yield checks.Error(
-                f"{SETTING}[{key!r}] is {value!r}.",
-                hint=f"It must be {wanted}.",
-                id="live_single_session.E003",
-            )
-        elif key in _PATHS and isinstance(value, str):
-            yield from _bad_path(key, value)
-
-
-def _bad_path(key: str, path: str) -> Iterator[checks.CheckMessage]:
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        problem = str(error)
-    else:
-        problem = "" if callable(found) else "It is not callable."
-    if problem:
-        yield checks.Error(
-            f"{SETTING}[{key!r}] names {path!r}, which can't be used: {problem}",
-            hint="Give the dotted path of a callable.",
-            id="live_single_session.E004",
-        )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _is_callable(value: Any) -> bool:
-    return isinstance(value, str) or callable(value)
-
-
-_PATHS = ("LIMIT", "SLOT", "CLIENT_IP")
-
-_VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "LIMIT": (
-        lambda v: v is None or _is_count(v) or _is_callable(v),
-        "a number from 1 up, None, or the dotted path of a callable",
-    ),
-    "ON_LIMIT": (lambda v: v in MODES, "one of " + ", ".join(map(repr, MODES))),
-    "SLOT": (lambda v: v is None or _is_callable(v), "None or the dotted path of a callable"),
-    "RECHECK_SECONDS": (_is_seconds, "a number of seconds above 0"),
-    "PUSH_TIMEOUT_SECONDS": (_is_seconds, "a number of seconds above 0"),
-    "WEBSOCKET_PATH": (
-        lambda v: isinstance(v, str) and v.startswith("/"),
-        'a path that begins with "/"',
-    ),
-    "CLIENT_IP": (
-        lambda v: v is None or _is_callable(v),
-        "None or the dotted path of a callable",
-    ),
-    "RECORD_CLIENT": (lambda v: isinstance(v, bool), "True or False"),
-    "DISCLOSE": (
-        lambda v: (
-            isinstance(v, list | tuple | set | frozenset) and all(i in DISCLOSED for i in v)
-        ),
-        "a tuple of any of " + ", ".join(map(repr, DISCLOSED)),
-    ),
-    "ACTIVITY_SECONDS": (
-        lambda v: v is None or _is_seconds(v),
-        "None or a number of seconds above 0",
-    ),
-    "KEEP_ENDED_DAYS": (
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
-        "a number of days, 0 or more",
-    ),
-    "NOT_YOU_URL": (
-        lambda v: v is None or (isinstance(v, str) and bool(v)),
-        "None, a URL, or the name of a URL pattern",
-    ),
-}
 
 
 def check_middleware(**kwargs: Any) -> Messages:
@@ -272,7 +164,7 @@ def _unsafe_engine(name: str, reason: str) -> checks.CheckMessage:
 
 def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:
     """W007: SQLite locks the database too late inside ATOMIC_REQUESTS."""
-    connection = connections[registry.database()]
+    connection = connections[db.database()]
     config = connection.settings_dict
     mode = str(config.get("OPTIONS", {}).get("transaction_mode", "")).upper()
     if connection.vendor != "sqlite" or not config.get("ATOMIC_REQUESTS"):
@@ -292,7 +184,7 @@ def check_choice(**kwargs: Any) -> Messages:
     """W009: the page that asks is not there."""
     values = getattr(settings, SETTING, {})
     asks = isinstance(values, dict) and values.get("ON_LIMIT") == policy.ASK
-    if not asks or refusals.choose_url() is not None:
+    if not asks or choose_url() is not None:
         return []
     return [
         checks.Warning(

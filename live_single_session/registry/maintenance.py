@@ -11,14 +11,15 @@ from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session import engine, policy
+from live_single_session import policy
 from live_single_session.conf import conf
+from live_single_session.exceptions import Terms
 from live_single_session.models import (
     EndReason,
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import ending, limits, room, table
+from live_single_session.registry import db, ending, engine, eviction, limits
 
 
 def end_many(
@@ -35,11 +36,11 @@ def end_many(
         how many this call ended.
     """
     ended = 0
-    for batch in table.batches(rows.live()):
+    for batch in db.batches(rows.live()):
         users = {user_pk for _, user_pk in batch}
         match = Q(pk__in=[pk for pk, _ in batch])
-        with suppress(get_user_model().DoesNotExist), table.locked(users) as now:
-            found = list(table.for_update(table.rows().live().filter(match)))
+        with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
+            found = list(db.for_update(db.rows().live().filter(match)))
             ending.end_rows(found, reason, now)
             ended += len(found)
         if progress is not None:
@@ -57,14 +58,14 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
         how many this call ended.
     """
     ended = 0
-    for batch in table.batches(rows.live().filter(expires_at__lte=table.Now())):
-        due = table.rows().filter(pk__in=[pk for pk, _ in batch])
+    for batch in db.batches(rows.live().filter(expires_at__lte=db.Now())):
+        due = db.rows().filter(pk__in=[pk for pk, _ in batch])
         found = list(due.values_list("pk", "session_key", "user_id"))
         users = {key: user_pk for _, key, user_pk in found if key}
-        held = engine.held_among(users, table.database())
+        held = engine.held_among(users, db.database())
         gone = [pk for pk, key, _ in found if key not in held]
         if gone:
-            ended += end_many(table.rows().filter(pk__in=gone), EndReason.EXPIRED)
+            ended += end_many(db.rows().filter(pk__in=gone), EndReason.EXPIRED)
         if progress is not None:
             progress(len(batch))
     return ended
@@ -72,8 +73,8 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
 
 def ended_before(days: int) -> UserSessionQuerySet:
     """Return the sessions that ended more than so many days ago."""
-    before = ExpressionWrapper(table.Now() - timedelta(days=days), DateTimeField())
-    return table.rows().filter(ended_at__lt=before)
+    before = ExpressionWrapper(db.Now() - timedelta(days=days), DateTimeField())
+    return db.rows().filter(ended_at__lt=before)
 
 
 def prunable(days: int) -> UserSessionQuerySet:
@@ -90,9 +91,9 @@ def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
         how many rows were deleted.
     """
     pruned = 0
-    for batch in table.batches(prunable(days)):
+    for batch in db.batches(prunable(days)):
         ids = [pk for pk, _ in batch]
-        _, deleted = table.rows().filter(pk__in=ids).delete()
+        _, deleted = db.rows().filter(pk__in=ids).delete()
         pruned += deleted.get(UserSession._meta.label, 0)
         if progress is not None:
             progress(len(ids))
@@ -105,8 +106,10 @@ def over_limit(user: Any) -> list[UserSession]:
     Raises:
         ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
     """
-    rows = list(table.rows().of(user).live())
-    return [row for crowd in _crowds(user, rows, timezone.now()) for row in crowd.over]
+    rows = list(db.rows().of(user).live())
+    return [
+        row for found in _slots_over_limit(user, rows, timezone.now()) for row in found.excess
+    ]
 
 
 def enforce(user: Any) -> list[UserSession]:
@@ -120,23 +123,25 @@ def enforce(user: Any) -> list[UserSession]:
     """
     ended = []
     try:
-        with table.locked({user.pk}) as now:
-            rows = list(table.for_update(table.rows().of(user).live()))
-            for crowd in _crowds(user, rows, now):
-                ending.end_rows(crowd.forgotten, EndReason.EXPIRED, now)
-                ending.end_rows(crowd.over, EndReason.SUPERSEDED, now, replaced_by=crowd.newest)
-                ended += crowd.over
+        with db.locked({user.pk}) as now:
+            rows = list(db.for_update(db.rows().of(user).live()))
+            for found in _slots_over_limit(user, rows, now):
+                ending.end_rows(found.forgotten, EndReason.EXPIRED, now)
+                ending.end_rows(
+                    found.excess, EndReason.SUPERSEDED, now, replaced_by=found.newest
+                )
+                ended += found.excess
     except get_user_model().DoesNotExist:
         return []
     return ended
 
 
-def crowded_users() -> Iterator[list[Any]]:
+def users_over_limit() -> Iterator[list[Any]]:
     """Yield the users who may have too many live sessions, a batch at a time."""
-    users = get_user_model()._base_manager.using(table.database())
-    crowds, last = _crowded().order_by("user_id"), Q()
+    users = get_user_model()._base_manager.using(db.database())
+    pairs, last = _rows_over_limit().order_by("user_id"), Q()
     while True:
-        pks = crowds.filter(last).values_list("user_id", flat=True).distinct()[: table.CHUNK]
+        pks = pairs.filter(last).values_list("user_id", flat=True).distinct()[: db.CHUNK]
         batch = list(pks)
         if not batch:
             return
@@ -145,42 +150,44 @@ def crowded_users() -> Iterator[list[Any]]:
         last = Q(user_id__gt=batch[-1])
 
 
-def count_crowded_users() -> int:
-    """Return how many users ``crowded_users()`` goes through."""
-    number: int = _crowded().values("user_id").distinct().count()
+def count_users_over_limit() -> int:
+    """Return how many users ``users_over_limit()`` goes through."""
+    number: int = _rows_over_limit().values("user_id").distinct().count()
     return number
 
 
 @dataclass(frozen=True)
-class Crowd:
+class SlotOverLimit:
     """A user's live sessions in one slot, where they are too many, or were."""
 
     forgotten: list[UserSession]
-    over: list[UserSession]
+    excess: list[UserSession]
     newest: UserSession | None
 
 
-def _crowds(user: Any, rows: Iterable[UserSession], now: datetime) -> Iterator[Crowd]:
+def _slots_over_limit(
+    user: Any, rows: Iterable[UserSession], now: datetime
+) -> Iterator[SlotOverLimit]:
     """Look at a user's live sessions slot by slot, as no login's limit covers them all."""
     limit = limits.limit_for(user, None)
     slots: dict[str, list[UserSession]] = {}
     for row in rows:
         slots.setdefault(row.slot, []).append(row)
     for slot in sorted(slots.keys() - {limits.EXEMPT_SLOT}):
-        terms = limits.Terms(slot, limit, policy.END_OLDEST, limits.by_use())
-        if terms.limit is None or not terms.over_limit(slots[slot], places=0):
+        terms = Terms(slot, limit, policy.END_OLDEST, limits.by_use())
+        if terms.limit is None or not limits.over_limit(slots[slot], terms, places=0):
             continue
-        ordered = terms.oldest_first(slots[slot])
-        held, forgotten = room.told_apart(ordered, terms.limit, now)
+        ordered = limits.oldest_first(slots[slot], terms)
+        held, forgotten = eviction.split_by_engine(ordered, terms.limit, now)
         newest = held[0] if held else None
-        yield Crowd(forgotten, terms.over_limit(held, places=0), newest)
+        yield SlotOverLimit(forgotten, limits.over_limit(held, terms, places=0), newest)
 
 
-def _crowded() -> Any:
+def _rows_over_limit() -> Any:
     """Return where there may be too many live sessions: counted by the database."""
     limit = conf.LIMIT
     if limit is None:
-        return table.rows().none().values("user_id")
+        return db.rows().none().values("user_id")
     least = limit if isinstance(limit, int) else 1
-    crowds = table.rows().live().exclude(slot=limits.EXEMPT_SLOT).values("user_id", "slot")
-    return crowds.annotate(number=Count("pk")).filter(number__gt=least)
+    pairs = db.rows().live().exclude(slot=limits.EXEMPT_SLOT).values("user_id", "slot")
+    return pairs.annotate(number=Count("pk")).filter(number__gt=least)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import StreamingHttpResponse
 
-from live_single_session.watch import Ended, watching
+from live_single_session.realtime.watcher import Ended, watching
 
 PATIENCE_SECONDS = 5.0  # with a stream that was interrupted and goes on to wait
 

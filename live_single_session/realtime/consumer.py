@@ -13,17 +13,21 @@ from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from live_single_session.farewell import Farewell, in_language_of
-from live_single_session.standing import Standing, standing
-from live_single_session.watch import watching
-from live_single_session.websocket import (
+from live_single_session.notices import EndNotice, in_language_of
+from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     CLOSE_NOT_SIGNED_IN,
     CLOSE_TALKATIVE,
+    Receive,
+    Scope,
+    Send,
     accept,
     close,
+    required,
     say,
 )
+from live_single_session.realtime.watcher import watching
+from live_single_session.session_status import SessionStatus, status_of
 
 # What a client, which has nothing to say, may send before it is cut off.
 MOST_FRAMES = 16
@@ -33,7 +37,7 @@ MOST_SOCKETS = 100
 
 _sockets: Counter[UUID] = Counter()
 
-find_standing = database_sync_to_async(standing)
+find_status = database_sync_to_async(status_of)
 
 
 class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -42,17 +46,17 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
     It has no channel of its own in the channel layer, and so does not die with it.
     """
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         await accept(scope, send)
-        found = await find_standing(
-            scope["session"],
-            scope["user"],
-            scope["cookies"].get(settings.SESSION_COOKIE_NAME),
+        found = await find_status(
+            required(scope, "session"),
+            required(scope, "user"),
+            required(scope, "cookies").get(settings.SESSION_COOKIE_NAME),
             _page_session(scope),
         )
-        if found.farewell is not None:
-            await _say_farewell(scope, send, found.farewell, signed_in=found.signed_in)
+        if found.notice is not None:
+            await _send_notice(scope, send, found.notice, signed_in=found.signed_in)
         elif found.session_id is not None:
             with _counted(found.session_id) as is_one_too_many:
                 if is_one_too_many:
@@ -75,7 +79,7 @@ def _counted(session_id: UUID) -> Iterator[bool]:
             del _sockets[session_id]
 
 
-async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing) -> None:
+async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatus) -> None:
     assert found.session_id is not None  # noqa: S101
     listener = asyncio.create_task(_listen(receive))
     try:
@@ -87,14 +91,14 @@ async def _watch(scope: dict[str, Any], receive: Any, send: Any, found: Standing
             if ended.done():
                 listener.cancel()
                 await asyncio.wait({listener})  # granian closes nothing that still receives
-                await _say_farewell(scope, send, ended.result(), signed_in=False)
+                await _send_notice(scope, send, ended.result(), signed_in=False)
             elif listener.result() == CLOSE_TALKATIVE:
                 await close(send, CLOSE_TALKATIVE)
     finally:
         listener.cancel()
 
 
-async def _listen(receive: Any) -> int | None:
+async def _listen(receive: Receive) -> int | None:
     """Ignore what the client sends until it leaves, or has sent too much."""
     frames = characters = 0
     while frames <= MOST_FRAMES and characters <= MOST_CHARACTERS:
@@ -106,19 +110,17 @@ async def _listen(receive: Any) -> int | None:
     return CLOSE_TALKATIVE
 
 
-async def _say_farewell(
-    scope: dict[str, Any], send: Any, farewell: Farewell, *, signed_in: bool
-) -> None:
+async def _send_notice(scope: Scope, send: Send, notice: EndNotice, *, signed_in: bool) -> None:
     with in_language_of(scope):
-        frame = farewell.frame(signed_in=signed_in)
+        frame = notice.frame(signed_in=signed_in)
     await _send(send, frame)
     await close(send, CLOSE_ENDED)
 
 
-async def _send(send: Any, frame: dict[str, Any]) -> None:
+async def _send(send: Send, frame: dict[str, Any]) -> None:
     await say(send, {"type": "websocket.send", "text": json.dumps(frame)})
 
 
-def _page_session(scope: dict[str, Any]) -> str | None:
+def _page_session(scope: Scope) -> str | None:
     query: dict[str, list[str]] = parse_qs(scope.get("query_string", b"").decode("latin1"))
     return query["session"][0] if "session" in query else None

@@ -1,5 +1,6 @@
-"""Where a request that signs in comes from, and where it wants to go afterwards."""
+"""The login page that a sign-in comes from, and where it goes afterwards."""
 
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -8,13 +9,18 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 
-from live_single_session.farewell import login_url
+from live_single_session.http.responses import with_query
+from live_single_session.site_urls import login_url, safe_next
+
+# Where a session holds when this browser's login was last refused. Nobody sends a form
+# twice in that time, but a single sign-on comes back at once.
+REFUSED_AT = "_live_single_session_refused_at"
+AT_ONCE_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Goals:
+class LoginPages:
     """The pages around a login.
 
     Attributes:
@@ -33,27 +39,18 @@ class Goals:
     next_field: str
 
 
-def goals_of(request: HttpRequest) -> Goals:
+def login_pages_of(request: HttpRequest) -> LoginPages:
     """Return where a request that signs in comes from and wants to go."""
     view = _login_view(request)
     next_field = REDIRECT_FIELD_NAME if view is None else view.redirect_field_name
     is_login_page = view is not None or _is_known_login_page(request)
-    return Goals(
+    return LoginPages(
         login_page=request.path if is_login_page else login_url(),
         is_login_page=is_login_page,
         next=safe_next(request, next_field),
         default_next=_default_next(request, view),
         next_field=next_field,
     )
-
-
-def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:
-    """Return where a request asks to go, if that is on this site; else ""."""
-    wanted = request.POST.get(field, request.GET.get(field, ""))
-    is_safe = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if is_safe else ""
 
 
 def _is_known_login_page(request: HttpRequest) -> bool:
@@ -75,3 +72,38 @@ def _default_next(request: HttpRequest, view: type[LoginView] | None) -> str:
     chosen = getattr(match.func, "view_initkwargs", {}) if view and match else {}
     page = chosen.get("next_page") or getattr(view, "next_page", None)
     return resolve_url(page or settings.LOGIN_REDIRECT_URL)
+
+
+def would_come_back(request: HttpRequest) -> bool:
+    """Tell whether a redirect to the login page could end up here again, and again."""
+    if _is_form(request):
+        return False
+    site = request.headers.get("Sec-Fetch-Site")
+    if request.method == "POST" and site == "cross-site":
+        return True  # it comes without the cookie that would tell
+    now = time.time()
+    earlier: float = request.session.get(REFUSED_AT, 0)
+    request.session[REFUSED_AT] = now
+    return abs(now - earlier) < AT_ONCE_SECONDS
+
+
+def _is_form(request: HttpRequest) -> bool:
+    """Tell whether somebody filled in a form of this site to send this request."""
+    if request.method != "POST":
+        return False
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return login_pages_of(request).is_login_page
+
+
+def back(request: HttpRequest) -> str:
+    """Return the address of the login page, with what it was asked for and a reason."""
+    pages = login_pages_of(request)
+    query: dict[str, str] = {}
+    if pages.is_login_page:
+        told = (pages.next_field, "refused", "ended")
+        query = {key: str(value) for key, value in request.GET.items() if key not in told}
+    if pages.next:
+        query[pages.next_field] = pages.next
+    return with_query(pages.login_page, {**query, "refused": "limit"})

@@ -63,7 +63,7 @@ class Subscription:
             self._fail(error)
         return joined
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """Join all groups again at the next update: the layer may have forgotten them."""
         self._stale |= self._joined
         self._joined.clear()
@@ -168,5 +168,5 @@ class Subscription:
         if not self._retry_at:
             reason = type(error).__name__
             logger.warning("The channel layer failed (%s); it is tried again", reason)
-        self.doubt()
+        self.invalidate()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)

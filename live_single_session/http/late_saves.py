@@ -4,16 +4,16 @@ from types import SimpleNamespace
 from typing import Any
 from weakref import ref
 
-from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from live_single_session import engine
-from live_single_session.context import note_flush, started_in
+from live_single_session.django_internals import skip_session_cookie
+from live_single_session.registry import engine
+from live_single_session.request_state import state_of
 
 
-class Keeper:
+class LateSaves:
     """Lets a request whose session ends while it runs keep its view's own answer.
 
     Where the view saves the session itself, it would fail; where Django does, it would
@@ -62,27 +62,14 @@ class Keeper:
             raise error
         request = self._request()
         response = None if self.response is None else self.response()
-        if request is not None and response is not None and started_in(request) is None:
+        if request is not None and response is not None and state_of(request).started is None:
             skip_session_cookie(response)
 
     def _note_flush(self) -> None:
         if (request := self._request()) is not None:
-            note_flush(request)
+            state_of(request).flushed = True
 
 
-def keep_answer(request: HttpRequest) -> Any:
+def suppress_late_saves(request: HttpRequest) -> Any:
     """Return what wants to know the response to this request, once there is one."""
-    return Keeper(request) if hasattr(request, "session") else SimpleNamespace()
-
-
-def skip_session_cookie(response: HttpResponseBase) -> None:
-    """Swallow the cookie that ``SessionMiddleware`` is about to set for a saved session."""
-    set_cookie = response.set_cookie
-
-    def set_other_cookie(key: str, *args: Any, **kwargs: Any) -> None:
-        if key == settings.SESSION_COOKIE_NAME:
-            del response.set_cookie  # a response may be pickled, for a cache
-        else:
-            set_cookie(key, *args, **kwargs)
-
-    response.set_cookie = set_other_cookie  # type: ignore[method-assign]
+    return LateSaves(request) if hasattr(request, "session") else SimpleNamespace()

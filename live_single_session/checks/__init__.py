@@ -1,0 +1,10 @@
+"""System checks: of the settings, of what the package is installed beside, for production."""
+
+from live_single_session.checks import deployment, installation, settings
+
+
+def register() -> None:
+    """Register all checks; called when the app is ready."""
+    settings.register()
+    installation.register()
+    deployment.register()

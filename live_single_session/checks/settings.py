@@ -1,0 +1,168 @@
+"""System checks of the settings: E001 to E004, and what other rooms need to check theirs."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from live_single_session import policy
+from live_single_session.conf import DEFAULTS
+
+Messages = list[checks.CheckMessage]
+
+SETTING = "LIVE_SINGLE_SESSION"
+
+MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
+DISCLOSED = ("device", "time", "ip")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key of a settings dict must be.
+
+    Attributes:
+        fits: tells whether a value is valid.
+        wanted: what it must be, in words, for the hint.
+        is_path: whether a string is the dotted path of a callable.
+    """
+
+    fits: Callable[[Any], bool]
+    wanted: str
+    is_path: bool = False
+
+
+def register() -> None:
+    """Register the check; called when the app is ready."""
+    checks.register(check_settings, checks.Tags.security)
+
+
+def check_settings(**kwargs: Any) -> Messages:
+    """E001 to E004: a value that the package can't work with."""
+    return check_dict(SETTING, DEFAULTS, RULES, first_id=1)
+
+
+def check_dict(
+    name: str, defaults: Mapping[str, Any], rules: Mapping[str, Rule], first_id: int
+) -> Messages:
+    """Check a setting that is a dict.
+
+    Args:
+        name: the setting.
+        defaults: its keys, and what they are where the site doesn't set them.
+        rules: what each key must be.
+        first_id: the number of the first of four errors: no dict, an unknown key, an
+            invalid value, a dotted path that can't be used.
+
+    Returns:
+        the errors, none if all is well.
+    """
+    values = getattr(settings, name, {})
+    if not isinstance(values, dict):
+        return [checks.Error(f"{name} must be a dict.", id=_id(first_id))]
+    return [
+        *_unknown_keys(name, values, defaults, _id(first_id + 1)),
+        *_invalid_values(name, {**defaults, **values}, rules, first_id + 2),
+    ]
+
+
+def _id(number: int) -> str:
+    return f"live_single_session.E{number:03}"
+
+
+def _unknown_keys(
+    name: str, values: Mapping[str, Any], known: Collection[str], check_id: str
+) -> Iterator[checks.CheckMessage]:
+    for key in values.keys() - set(known):
+        near = difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0)
+        yield checks.Error(
+            f"{name} has no key {key!r}.", hint=f"Did you mean {near[0]!r}?", id=check_id
+        )
+
+
+def _invalid_values(
+    name: str, values: Mapping[str, Any], rules: Mapping[str, Rule], first_id: int
+) -> Iterator[checks.CheckMessage]:
+    for key, rule in rules.items():
+        value = values[key]
+        if not rule.fits(value):
+            yield checks.Error(
+                f"{name}[{key!r}] is {value!r}.",
+                hint=f"It must be {rule.wanted}.",
+                id=_id(first_id),
+            )
+        elif rule.is_path and isinstance(value, str) and (problem := _problem_of(value)):
+            yield checks.Error(
+                f"{name}[{key!r}] names {value!r}, which can't be used: {problem}",
+                hint="Give the dotted path of a callable.",
+                id=_id(first_id + 1),
+            )
+
+
+def _problem_of(path: str) -> str:
+    """Return why a dotted path can't be used; "" if it can."""
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        return str(error)
+    return "" if callable(found) else "It is not callable."
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _is_callable(value: Any) -> bool:
+    return isinstance(value, str) or callable(value)
+
+
+RULES: dict[str, Rule] = {
+    "LIMIT": Rule(
+        lambda v: v is None or _is_count(v) or _is_callable(v),
+        "a number from 1 up, None, or the dotted path of a callable",
+        is_path=True,
+    ),
+    "ON_LIMIT": Rule(lambda v: v in MODES, "one of " + ", ".join(map(repr, MODES))),
+    "SLOT": Rule(
+        lambda v: v is None or _is_callable(v),
+        "None or the dotted path of a callable",
+        is_path=True,
+    ),
+    "RECHECK_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
+    "PUSH_TIMEOUT_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
+    "WEBSOCKET_PATH": Rule(
+        lambda v: isinstance(v, str) and v.startswith("/"),
+        'a path that begins with "/"',
+    ),
+    "CLIENT_IP": Rule(
+        lambda v: v is None or _is_callable(v),
+        "None or the dotted path of a callable",
+        is_path=True,
+    ),
+    "RECORD_CLIENT": Rule(lambda v: isinstance(v, bool), "True or False"),
+    "DISCLOSE": Rule(
+        lambda v: (
+            isinstance(v, list | tuple | set | frozenset) and all(i in DISCLOSED for i in v)
+        ),
+        "a tuple of any of " + ", ".join(map(repr, DISCLOSED)),
+    ),
+    "ACTIVITY_SECONDS": Rule(
+        lambda v: v is None or _is_seconds(v),
+        "None or a number of seconds above 0",
+    ),
+    "KEEP_ENDED_DAYS": Rule(
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
+        "a number of days, 0 or more",
+    ),
+    "NOT_YOU_URL": Rule(
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "None, a URL, or the name of a URL pattern",
+    ),
+}

@@ -1,0 +1,165 @@
+"""How a login is answered that the session limit refuses, or that waits for a choice.
+
+Pages are redirected: to the choice, or back to the login page, with a message. A login
+page that signs its visitors in by itself, as that of a single sign-on does, would come
+straight back: then the answer is a page of our own. APIs get JSON.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from live_single_session.conf import conf
+from live_single_session.devices import device_of
+from live_single_session.exceptions import LoginRefused
+from live_single_session.http import login_page, pending_login
+from live_single_session.http.responses import is_page
+from live_single_session.models import UserSession
+from live_single_session.registry import engine, limits, logins
+from live_single_session.session_info import SessionInfo, ids_of
+from live_single_session.site_urls import choose_url, login_url
+
+
+def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
+    """Return the answer to a request whose login found no place."""
+    _flush_again(request, refused.user)
+    waiting = pending_login.of_session(request.session)
+    if not is_page(request):
+        response: HttpResponse = _json(request, refused, waiting)
+    elif waiting is not None:
+        response = HttpResponseRedirect(str(choose_url()))
+    elif login_page.would_come_back(request):
+        response = _own_page(request, refused)
+    else:
+        messages.warning(request, detail(refused.live), fail_silently=True)
+        response = HttpResponseRedirect(login_page.back(request))
+    add_never_cache_headers(response)
+    return response
+
+
+def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
+    """Return the answer where a middleware signs in on every page: no other one helps."""
+    _flush_again(request, refused.user)
+    pending_login.drop(request.session)
+    answer = _own_page(request, refused) if is_page(request) else _json(request, refused, None)
+    add_never_cache_headers(answer)
+    return answer
+
+
+@sensitive_variables()
+def _flush_again(request: HttpRequest, user: Any) -> None:
+    """Leave nothing of the session that the login has flushed.
+
+    With ``ATOMIC_REQUESTS`` that was rolled back with the view.
+    """
+    logins.leave(user, request)
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if cookie and cookie != request.session.session_key and engine.keeps_keys():
+        engine.forget(cookie)
+
+
+def detail(live: Sequence[UserSession]) -> str:
+    """Return in words why a login is refused, and what to do."""
+    device = device_of(live[0].user_agent) if len(live) == 1 else None
+    if device is not None:
+        return _(
+            "You are already signed in on another device (%(device)s). "
+            "Sign out there first, then sign in here."
+        ) % {"device": device}
+    if len(live) == 1:
+        return _(
+            "You are already signed in on another device. "
+            "Sign out there first, then sign in here."
+        )
+    return _(
+        "You are already signed in on as many devices as are allowed. "
+        "Sign out on one of them first, then sign in here."
+    )
+
+
+def question(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
+    """Return in words what a user has to choose."""
+    if not excess:
+        return _("You may sign in here now.")
+    if len(live) == 1:
+        return _(
+            "You are still signed in on another device. "
+            "If you carry on here, you will be signed out there."
+        )
+    if len(excess) == 1:
+        return _(
+            "You are signed in on as many devices as are allowed. "
+            "If you carry on here, you will be signed out on one of them."
+        )
+    return _(
+        "You are signed in on as many devices as are allowed. "
+        "If you carry on here, you will be signed out on %(number)s of them."
+    ) % {"number": len(excess)}
+
+
+def _json(
+    request: HttpRequest, refused: LoginRefused, waiting: pending_login.Pending | None
+) -> JsonResponse:
+    body = {
+        "code": "session_limit",
+        "detail": detail(refused.live),
+        "login_url": login_url(),
+        "sessions": [info.as_choice() for info in described(refused.live)],
+    }
+    if waiting is not None:
+        get_token(request)  # sets the cookie that the answer has to come with
+        body |= asked_body(waiting, refused.user)
+    return JsonResponse(body, status=409)
+
+
+def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
+    """Return the JSON of a question: what is asked, and how to answer it."""
+    live = waiting.rivals(user)
+    excess = waiting.giving_way(live)
+    return {
+        "code": "session_limit",
+        "detail": question(live, excess),
+        "login_url": waiting.login_page,
+        "sessions": [info.as_choice() for info in described(live, excess)],
+        "choose_url": choose_url(),
+        "choices": ["continue", "cancel"],
+        "expires_in": waiting.seconds_left,
+    }
+
+
+def _own_page(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
+    context = {
+        "detail": detail(refused.live),
+        "places": described(refused.live),
+        "login_page": login_page.back(request),
+    }
+    return render(request, "live_single_session/refused.html", context, status=409)
+
+
+def described(
+    live: Sequence[UserSession], excess: Sequence[UserSession] = ()
+) -> list[SessionInfo]:
+    """Describe where a user is signed in, the newest first.
+
+    Args:
+        live: the sessions, those that would be evicted first.
+        excess: those that the login will end.
+    """
+    giving_way = ids_of(excess)
+    return [
+        SessionInfo(
+            row,
+            gives_way=row.pk in giving_way,
+            tells_ip="ip" in conf.DISCLOSE,
+            tells_use=limits.by_use(),
+        )
+        for row in reversed(live)
+    ]

@@ -1,0 +1,74 @@
+"""Log and signal what happened to sessions; all but a refusal on commit."""
+
+import logging
+from typing import Any
+
+from django.http import HttpRequest
+
+from live_single_session.exceptions import LoginRefused
+from live_single_session.models import (
+    UserSession,
+)
+from live_single_session.signals import (
+    limit_exceeded,
+    login_refused,
+    session_ended,
+    session_started,
+)
+
+logger = logging.getLogger("live_single_session")
+
+
+def send_started(row: UserSession, request: HttpRequest | None) -> None:
+    """Say that a session has started."""
+    logger.info(
+        "Session %s of user %s started", row.pk, row.user_id, extra=_facts("started", row)
+    )
+    session_started.send_robust(UserSession, session=row, request=request)
+
+
+def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:
+    """Say which sessions would have given way to a new one."""
+    ids = ", ".join(str(rival.pk) for rival in excess)
+    facts = _facts("limit_exceeded", row)
+    logger.info(
+        "Session %s of user %s would have ended %s", row.pk, row.user_id, ids, extra=facts
+    )
+    limit_exceeded.send_robust(UserSession, session=row, excess=tuple(excess))
+
+
+def send_ended(rows: tuple[UserSession, ...]) -> None:
+    """Say that sessions of one user have ended, in one event."""
+    for row in rows:
+        logger.info(
+            "Session %s of user %s ended: %s",
+            row.pk,
+            row.user_id,
+            row.end_reason,
+            extra=_facts("ended", row),
+        )
+        session_ended.send_robust(UserSession, session=row, batch=rows)
+
+
+def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:
+    """Say that a login was refused, or that it waits for its user's choice."""
+    user, number = refused.user, len(refused.live)
+    facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
+    if refused.asks:
+        text = "The sign-in of user %s waits for a choice: signed in %s times already"
+        logger.info(text, user.pk, number, extra={"event": "asked", **facts})
+        return
+    text = "The sign-in of user %s was refused: signed in %s times already"
+    logger.info(text, user.pk, number, extra={"event": "refused", **facts})
+    login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)
+
+
+def _facts(event: str, row: UserSession) -> dict[str, Any]:
+    """Return what a log line is about, for those who collect them: no secret is in it."""
+    return {
+        "event": event,
+        "session_id": str(row.pk),
+        "user_id": str(row.user_id),
+        "slot": row.slot,
+        "reason": row.end_reason or None,
+    }

@@ -1,0 +1,136 @@
+"""One description of a session for all lists: pages, JSON, the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+from live_single_session.devices import class_of, device_of
+from live_single_session.models import EndReason, UserSession
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """A session as its user, or somebody who knows the password, sees it.
+
+    Attributes:
+        row: its row.
+        current: whether it is the one in which this is asked.
+        gives_way: whether the sign-in that is asked about will end it.
+        tells_ip: whether its address is shown.
+        tells_use: whether it is recorded, and so shown, when it was last in use.
+    """
+
+    row: UserSession
+    current: bool = False
+    gives_way: bool = False
+    tells_ip: bool = True
+    tells_use: bool = True
+
+    @property
+    def id(self) -> UUID:
+        return self.row.pk
+
+    @property
+    def live(self) -> bool:
+        return self.row.ended_at is None
+
+    @property
+    def state(self) -> str:
+        """Under which heading it stands: current, live or ended."""
+        if self.current:
+            return "current"
+        return "live" if self.live else "ended"
+
+    @property
+    def device(self) -> str:
+        """The browser and its system in words; empty if they are unknown."""
+        return str(device_of(self.row.user_agent) or "")
+
+    @property
+    def device_class(self) -> str:
+        """What kind of device it is: phone, tablet or desktop."""
+        return class_of(self.row.user_agent)
+
+    @property
+    def ip(self) -> str | None:
+        return self.row.ip if self.tells_ip else None
+
+    @property
+    def started_at(self) -> datetime:
+        return self.row.started_at
+
+    @property
+    def started(self) -> str:
+        """When the user signed in there, in words."""
+        return ago(self.started_at)
+
+    @property
+    def last_seen_at(self) -> datetime | None:
+        return self.row.last_seen_at if self.tells_use else None
+
+    @property
+    def last_seen(self) -> str:
+        """When it was last in use, in words; empty where that isn't recorded."""
+        return "" if self.last_seen_at is None else ago(self.last_seen_at)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        return self.row.ended_at
+
+    @property
+    def end_reason_text(self) -> str:
+        """Why it ended, if that says more than that it was signed out."""
+        if self.row.end_reason == EndReason.LOGGED_OUT:
+            return ""
+        return str(self.row.get_end_reason_display())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values; no secret is in it."""
+        return {
+            "id": str(self.id),
+            "current": self.current,
+            "live": self.live,
+            "kind": self.row.kind,
+            "slot": self.row.slot,
+            "device": self.device or None,
+            "device_class": self.device_class,
+            "ip": self.ip,
+            "started_at": iso(self.started_at),
+            "last_seen_at": iso(self.last_seen_at),
+            "ended_at": iso(self.ended_at),
+            "end_reason": self.row.end_reason or None,
+        }
+
+    def as_choice(self) -> dict[str, Any]:
+        """Return as JSON values what a refused login is told of it."""
+        return {
+            "session": str(self.id),
+            "device": self.device or None,
+            "ip": self.ip,
+            "started_at": iso(self.started_at),
+            "last_seen_at": iso(self.last_seen_at),
+        }
+
+
+def ids_of(rows: Iterable[UserSession]) -> set[UUID]:
+    """Return the ids of sessions."""
+    return {row.pk for row in rows}
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC, if there is one."""
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def ago(moment: datetime) -> str:
+    """Return a time of the past in words, in the language that is active."""
+    passed = timezone.now() - moment
+    if passed.total_seconds() < 60:
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(moment, depth=1)}
