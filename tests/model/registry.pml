@@ -366,7 +366,7 @@ inline end_victims() {
   FOR_EACH_ROW
     if
     :: HAS(victims, i) ->
-       assert(!HAS(forgotten, i) || (removed[i] && !changing[i]));  /* 9: no false end */
+       assert(!HAS(forgotten, i) || removed[i]);  /* 9: no false end */
        assert(by == 0 || by > i);                     /* superseded by newer logins only */
        if :: state[i] == NONE -> current[i] = key; relic_is_over = true :: else fi;
        state[i] = ENDED; printf("   session %d has ended\n", i);
