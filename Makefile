@@ -5,7 +5,7 @@ BIN := .venv/bin
 # The suite's databases write much that nobody keeps: in memory, where there is such a place.
 TMP := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: help demo test compatibility compose races lint bench load chaos fuzz docs build lock \
+.PHONY: help demo test compatibility compose races model lint bench load chaos fuzz docs build lock \
   sbom versions clean
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make compatibility   other people's packages and servers, and the table of them (minutes)"
 	@echo "make compose         the tests of two nodes on docker-compose.yml itself (needs Docker)"
 	@echo "make races           its races and crashes, fifty rounds of each instead of some"
+	@echo "make model           the protocol, in every order of its steps (spin)"
 	@echo "make lint            ruff and mypy, and what reads a Dockerfile and a compose file"
 	@echo "make bench           what all of it costs, beside the alternatives (an hour)"
 	@echo "make load            thousands of people at two nodes"
@@ -46,6 +47,10 @@ compose: .venv/.installed-test
 
 races:
 	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"
+
+model: .venv/.created
+	@$(BIN)/python -m tests.servers.packages suite
+	$(BIN)/python -m tests.model.run
 
 lint: .venv/.installed-lint
 	$(BIN)/ruff check .

@@ -29,6 +29,8 @@ PACKAGES = {
     "faketime": ["faketime"],
     "wrk": ["wrk"],
     "npm": ["npm"],
+    "spin": ["spin"],
+    "cc": ["gcc", "libc6-dev"],
 }
 
 
