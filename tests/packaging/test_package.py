@@ -15,8 +15,13 @@ from markdown_it import MarkdownIt
 from playwright.async_api import expect
 
 import live_single_session
-from tests.helpers.visitor import fill_in
-from tests.packaging.readers import PASSWORD, SiteByReadme, SiteByTutorial, run
+from tests.packaging.readers import (
+    PASSWORD,
+    SiteByReadme,
+    SiteByTutorial,
+    SiteOnWsgi,
+    run,
+)
 from tests.servers.process import ROOT
 
 PACKAGE = ROOT / "live_single_session"
@@ -110,7 +115,7 @@ def _files_of_package() -> set[str]:
 # Sites made by following the documentation to the letter
 
 
-@pytest.fixture(scope="session", params=[SiteByReadme, SiteByTutorial])
+@pytest.fixture(scope="session", params=[SiteByReadme, SiteByTutorial, SiteOnWsgi])
 def readers_site(request, built: Built):
     site = request.param(built.wheel)
     try:
