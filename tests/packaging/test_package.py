@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from playwright.async_api import expect
 
 import live_single_session
+from tests.helpers.visitor import fill_in
 from tests.packaging.readers import (
     PASSWORD,
     SiteByReadme,
