@@ -216,12 +216,7 @@ class UserSessionAdmin(_ModelAdmin):
         )
         spared = those_who_may_do_more(request.user, users)
         number_spared = spared.count()
-        rows = queryset.order_by()
-        _end(
-            self,
-            request,
-            rows.exclude(user__in=spared.values("pk")) if number_spared else rows,
-        )
+        _end(self, request, queryset.order_by().exclude(user__in=spared.values("pk")))
         _tell_of_spared(self, request, number_spared)
 
 

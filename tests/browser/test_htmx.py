@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 from tests.servers.npm import npm
 from tests.site.people import PASSWORD
 

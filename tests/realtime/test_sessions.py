@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
 from live_single_session.routing import SingleSessionMiddlewareStack
-from tests.helpers.clients import AsyncBrowser
+from tests.helpers.browsers import AsyncBrowser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
