@@ -20,6 +20,10 @@ from tests.site.people import PASSWORD
 FULL = """
     Storage.prototype.setItem = () => { throw new DOMException("", "QuotaExceededError"); };
 """
+# Playwright's looking at a page counts as somebody's doing there: it would wait for a request.
+IDLE = """
+    Object.defineProperty(navigator, "userActivation", { value: { isActive: false } });
+"""
 BLOCKED = """
     Object.defineProperty(window, "sessionStorage", {
       get() { throw new DOMException("", "SecurityError"); },
@@ -179,6 +183,7 @@ async def test_signing_out_says_nothing_to_the_tab_that_does_it(visitor):
     """Its page is on the way out when the server tells it; the other tabs are told."""
     await visitor.context.add_init_script(WRITE_DOWN_EVENTS)
     other = await visitor.open()
+    await other.evaluate(IDLE)
     page = await visitor.open()
     others_know = asyncio.Event()
 
