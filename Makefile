@@ -28,7 +28,7 @@ test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
-RACES = tests/ended/test_concurrency.py tests/ended/test_crashes.py tests/ended/test_state_machine.py
+RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
 
 races:
 	LIVE_SINGLE_SESSION_ROUNDS=50 $(MAKE) test ARGS="$(RACES)"

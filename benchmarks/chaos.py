@@ -1,6 +1,6 @@
 """Chaos for some minutes with each engine: `python -m benchmarks.chaos [--seconds 120]`.
 
-The report is benchmarks/results/chaos.{json,md}; what happens is in tests.evidence.chaos.
+The report is benchmarks/results/chaos.{json,md}; what happens is in tests.chaos.chaos.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 import django
 
 from benchmarks.measure import load, machine
-from tests.evidence.chaos import ENGINES, Plan, run
+from tests.chaos.chaos import ENGINES, Plan, run
 
 RESULTS = Path(__file__).parent / "results"
 CASES = [

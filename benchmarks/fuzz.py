@@ -20,9 +20,9 @@ from benchmarks.measure import machine
 RESULTS = Path(__file__).parent / "results"
 
 TESTS = {
-    "the ASGI surface: requests and websockets": ["tests/evidence/test_fuzz.py"],
-    "the security model, item by item": ["tests/evidence/test_security.py"],
-    "the JSON endpoints, by their OpenAPI schemas": ["tests/evidence/test_schema.py"],
+    "the ASGI surface: requests and websockets": ["tests/fuzz/test_fuzz.py"],
+    "the security model, item by item": ["tests/security/test_security.py"],
+    "the JSON endpoints, by their OpenAPI schemas": ["tests/fuzz/test_schema.py"],
 }
 PYTEST = ["-m", "pytest", "-p", "no:randomly"]
 BANDIT = ["-m", "bandit", "--quiet", "--recursive", "--skip", "B101", "live_single_session"]

@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.crowd import Silent, handshake
 from benchmarks.measure import Servers, Site, load, machine
-from tests.evidence.http import HttpClient
-from tests.evidence.witness import Database, digest, quantiles
+from tests.chaos.witness import Database, digest, quantiles
+from tests.helpers.http_client import HttpClient
 from tests.site.people import PASSWORD
 
 RESULTS = Path(__file__).parent / "results"

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.measure import Servers, Site, load, ratios, shuffled, spread
-from tests.evidence.http import HttpClient
+from tests.helpers.http_client import HttpClient
 from tests.site.people import PASSWORD
 
 VARIANTS = ("none", "ours", "preventconcurrent", "single_session", "usersessions")

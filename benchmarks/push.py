@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.crowd import Crowd, Silent, handshake
 from benchmarks.measure import Servers, Site, load, ratios, shuffled, spread
-from tests.evidence.http import HttpClient
+from tests.helpers.http_client import HttpClient
 from tests.site.people import PASSWORD
 
 PATH = "/ws/live-single-session/"

@@ -16,8 +16,10 @@ def run(rounds: int, seconds: int) -> dict[str, Any]:
     with ExitStack() as stack:
         servers = Servers(stack)
         site = servers.site("ours")
-        settings = {"DJANGO_SETTINGS_MODULE": "tests.tokens.settings"}
-        site.daphne = Daphne("tests.tokens.asgi:application", site.daphne.env | settings)
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.contrib.simplejwt.settings"}
+        site.daphne = Daphne(
+            "tests.contrib.simplejwt.asgi:application", site.daphne.env | settings
+        )
         site.run("tests.site.people")
         site.start()
         header = {"Authorization": f"Bearer {_token(site)}"}

@@ -128,6 +128,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "others": numbers["others"],
         "not_you_url": not_you_url(),
         "home_url": home_url(),
+        "site": request.get_host(),
     }
     return render(request, "live_single_session/sessions.html", context)
 

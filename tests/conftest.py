@@ -20,7 +20,6 @@ from django.views.debug import ExceptionReporter
 from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from tests.production.servers import SERVERS
 from tests.servers.chromium import launch_chromium
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
@@ -29,6 +28,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.process import ServerProcess
 from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
+from tests.servers.web_servers import SERVERS
 from tests.site.gate import Gate
 from tests.site.people import PASSWORD
 
@@ -111,6 +111,48 @@ def _own_channel_layer() -> Iterator[None]:
     """The in-memory layer remembers its groups: each test has a layer of its own."""
     yield
     channel_layers.backends.clear()
+
+
+# Its policy, two devices, and what was refused
+
+
+@pytest.fixture
+def policy(settings: Any) -> Callable[..., None]:
+    """`policy(ON_LIMIT="refuse")`: the site's settings from now on."""
+
+    def set_policy(**values: object) -> None:
+        settings.LIVE_SINGLE_SESSION = values
+
+    return set_policy
+
+
+@pytest.fixture
+def laptop() -> Any:
+    from tests.helpers.clients import FIREFOX, Browser
+
+    return Browser(headers={"User-Agent": FIREFOX})
+
+
+@pytest.fixture
+def phone() -> Any:
+    from tests.helpers.clients import SAFARI, Browser
+
+    return Browser(headers={"User-Agent": SAFARI})
+
+
+@pytest.fixture
+def refused() -> Iterator[list[dict[str, Any]]]:
+    """What `login_refused` has said."""
+    from live_single_session.signals import login_refused
+
+    said: list[dict[str, Any]] = []
+
+    def hear(signal: Any, sender: Any, **facts: Any) -> None:
+        said.append(facts)
+
+    login_refused.connect(hear)
+    yield said
+    login_refused.disconnect(hear)
 
 
 # Servers, one of each for the whole session

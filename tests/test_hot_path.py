@@ -12,7 +12,7 @@ from django.urls import include, path
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession, digest
-from tests.browsers import AsyncBrowser, Browser
+from tests.helpers.clients import AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 

@@ -18,7 +18,7 @@ from live_single_session.routing import (
     user_of,
     websocket_urlpatterns,
 )
-from tests.browsers import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
 from tests.site.consumers import ChatConsumer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession
-from tests.browsers import AsyncBrowser, Browser, who
+from tests.helpers.clients import AsyncBrowser, Browser, who
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]

@@ -89,14 +89,19 @@ def script_tag(
     script = format_html("<script{}></script>", flatatt(attributes | _texts()))
     if is_anonymous or not (keep_drafts or keep_fragment):
         return script
-    keeper = {
+    owner = _owner_of_drafts(request) if keep_drafts else None
+    return script + _keeper(owner, keep_fragment, attributes["nonce"])
+
+
+def _keeper(owner: str | None, keep_fragment: bool, nonce: object) -> SafeString:
+    attributes = {
         "src": static(KEEPER),
         "defer": True,
-        "nonce": attributes["nonce"],
-        "data-keep-drafts": (keep_drafts and _owner_of_drafts(request)) or "",
+        "nonce": nonce,
+        "data-keep-drafts": owner or "",
         "data-keep-fragment": keep_fragment,
     }
-    return format_html("{}<script{}></script>", script, flatatt(keeper))
+    return format_html("<script{}></script>", flatatt(attributes))
 
 
 def _texts() -> dict[str, str | None]:

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.browser.front import Front
-from tests.browser.visitor import Visitor
-from tests.production.servers import SERVERS
+from tests.helpers.front import Front
+from tests.helpers.visitor import Visitor
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
+from tests.servers.web_servers import SERVERS
 
 NewVisitor = Callable[..., Awaitable[Visitor]]
 

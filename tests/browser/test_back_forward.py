@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser.front import Front
-from tests.browser.visitor import Visitor, dialog, is_told, shows
+from tests.helpers.front import Front
+from tests.helpers.visitor import Visitor, dialog, is_told, shows
 from tests.servers.chromium import launch_chromium
 from tests.servers.waiting import await_until
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import (
+from tests.helpers.visitor import (
     PAGE,
     WRITE_DOWN_EVENTS,
     dialog,
@@ -19,6 +19,10 @@ from tests.site.people import PASSWORD
 
 FULL = """
     Storage.prototype.setItem = () => { throw new DOMException("", "QuotaExceededError"); };
+"""
+# Playwright's looking at a page counts as somebody's doing there: it would wait for a request.
+IDLE = """
+    Object.defineProperty(navigator, "userActivation", { value: { isActive: false } });
 """
 BLOCKED = """
     Object.defineProperty(window, "sessionStorage", {
@@ -179,6 +183,7 @@ async def test_signing_out_says_nothing_to_the_tab_that_does_it(visitor):
     """Its page is on the way out when the server tells it; the other tabs are told."""
     await visitor.context.add_init_script(WRITE_DOWN_EVENTS)
     other = await visitor.open()
+    await other.evaluate(IDLE)
     page = await visitor.open()
     others_know = asyncio.Event()
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import PAGE, dialog, is_left_alone, is_told, shows
+from tests.helpers.visitor import PAGE, dialog, is_left_alone, is_told, shows
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import (
+from tests.helpers.visitor import (
     HURRY,
     PAGE,
     WRITE_DOWN_EVENTS,
@@ -69,14 +69,16 @@ async def test_inv9_an_anonymous_page_does_not_tell_of_a_session_from_before_it(
     visitor, sign_in_elsewhere
 ):
     """The browser may still have the cookie of a session that ended an hour ago."""
-    await sign_in_elsewhere()
     page = await _anonymous(visitor)
+    await sign_in_elsewhere()
     await page.evaluate("""
         Object.defineProperty(performance, "timeOrigin", { value: Date.now() + 60000 });
     """)
 
-    await visitor.glance_at(page)
+    async with page.expect_response("**/session/status/**") as asked:
+        await visitor.glance_at(page)
 
+    assert (await (await asked.value).json())["code"] == "session_ended"
     await page.wait_for_timeout(500)
     await is_left_alone(page)
 

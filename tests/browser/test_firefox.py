@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from tests.browser.front import Front
 from tests.browser.test_dialog import CSP
-from tests.browser.visitor import HURRY, PAGE
-from tests.live.people import people
+from tests.helpers.front import Front
+from tests.helpers.people import people
+from tests.helpers.visitor import HURRY, PAGE
 from tests.servers.daphne import Daphne
 from tests.servers.firefox import Firefox, Tab
 from tests.servers.waiting import await_until

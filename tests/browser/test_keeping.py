@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import PAGE, dialog, is_told, shows
+from tests.helpers.visitor import PAGE, dialog, is_told, shows
 from tests.site.people import PASSWORD
 
 KEEPER = "/static/live_single_session/live-single-session-keep.js"

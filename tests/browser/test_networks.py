@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.browser.visitor import HURRY, IMPATIENT, PAGE, is_left_alone, is_told, session_of
+from tests.helpers.visitor import HURRY, IMPATIENT, PAGE, is_left_alone, is_told, session_of
 from tests.servers.waiting import await_until
 
 # For what must not happen there is no condition to wait for. HURRY makes it twenty seconds.

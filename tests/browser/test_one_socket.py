@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.browser.visitor import HURRY, PAGE, Visitor, is_told, session_of, shows
+from tests.helpers.visitor import HURRY, PAGE, Visitor, is_told, session_of, shows
 from tests.servers.chromium import freezable_context
 from tests.servers.waiting import await_until
 

@@ -3,9 +3,10 @@
 import re
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.browser.visitor import PAGE, dialog, is_told
+from tests.helpers.visitor import PAGE, dialog, is_told
 from tests.servers.waiting import await_until
 
 LOGIN = "**/accounts/login/**"
@@ -239,6 +240,40 @@ async def test_where_nothing_was_typed_nothing_is_said_of_it(visitor, sign_in_el
     await sign_in_elsewhere()
     await is_told(page)
     assert await dialog(page).locator("details").count() == 0
+
+
+async def test_it_gives_the_mouse_back(visitor, sign_in_elsewhere):
+    page = await visitor.open()
+    await page.locator("h1").click()
+    await page.evaluate("document.body.requestPointerLock()")
+    await page.wait_for_function("document.pointerLockElement")
+
+    await sign_in_elsewhere()
+
+    await is_told(page)
+    await page.wait_for_function("!document.pointerLockElement")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{"contrast": "more"}, {"forced_colors": "active"}, {"color_scheme": "dark"}, {}],
+    ids=["more contrast", "forced colours", "dark", "light"],
+)
+async def test_all_that_it_can_show_is_accessible(
+    visitor, new_visitor, sign_in_elsewhere, look
+):
+    visitor = await new_visitor(**look, viewport={"width": 320, "height": 256})
+    await visitor.sign_in()
+    page = await visitor.open()
+    await page.locator("#draft").fill("two hours of work")
+    await sign_in_elsewhere()
+    await is_told(page)
+    await dialog(page).locator("summary").click()
+    await page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
+
+    results = await Axe().run(page, context="#live-single-session")
+
+    assert results.violations_count == 0, results.generate_report()
 
 
 async def _framed(visitor):

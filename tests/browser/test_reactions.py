@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.visitor import (
+from tests.helpers.visitor import (
     PAGE,
     WRITE_DOWN_EVENTS,
     dialog,

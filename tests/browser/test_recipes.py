@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright, expect
 
-from tests.browser.front import Front
-from tests.browser.visitor import Visitor, dialog, is_left_alone, is_told
+from tests.helpers.front import Front
+from tests.helpers.visitor import Visitor, dialog, is_left_alone, is_told
 from tests.servers.chromium import launch_chromium
 from tests.servers.daphne import Daphne
 from tests.servers.npm import npm

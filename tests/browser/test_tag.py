@@ -16,7 +16,7 @@ from django.utils.translation import override
 
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.templatetags.live_single_session import script_tag
-from tests.browsers import AsyncBrowser, Browser
+from tests.helpers.clients import AsyncBrowser, Browser
 
 ID = "7f8c2f0c-6c5d-4a39-9f0e-2f6a54e3a8d1"
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.browser.visitor import Visitor, is_told
+from tests.helpers.visitor import Visitor, is_told
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import await_until

@@ -1,0 +1,1 @@
+"""The session engines: what is ended stays ended, on each of them."""

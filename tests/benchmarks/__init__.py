@@ -1,0 +1,1 @@
+"""The benchmarks and the load, in their shortest form."""

@@ -1,0 +1,260 @@
+"""System checks: one test for each id, and the real ``check`` command."""
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+
+from live_single_session.conf import DEFAULTS
+
+IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+PUBSUB = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer"}}
+
+
+def redis(capacity=1000, **host):
+    """A layer that nobody connects to: the checks look at its settings only."""
+    address = {"address": "redis://127.0.0.1:1", **host}
+    config = {"hosts": [address], "capacity": capacity}
+    return {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}}
+
+
+OURS = "live_single_session.middleware.SingleSessionMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+REMOTE_USER = "django.contrib.auth.middleware.RemoteUserMiddleware"
+
+not_callable = "a string"
+
+
+@pytest.fixture(autouse=True)
+def _a_site_in_production(settings):
+    settings.LIVE_SINGLE_SESSION = {}
+    settings.CHANNEL_LAYERS = redis(socket_timeout=30)
+
+
+def messages():
+    return {
+        message.id.removeprefix("live_single_session."): message
+        for message in run_checks()
+        if (message.id or "").startswith("live_single_session.")
+    }
+
+
+def test_the_defaults_pass():
+    assert messages() == {}
+
+
+def test_all_keys_of_the_contract_are_known(settings):
+    settings.LIVE_SINGLE_SESSION = dict(DEFAULTS)
+    assert messages() == {}
+
+
+def test_checks_run_in_the_check_command(settings):
+    call_command("check")
+    settings.LIVE_SINGLE_SESSION = {"LIMTI": 1}
+    with pytest.raises(CommandError, match=r"live_single_session\.E002"):
+        call_command("check")
+
+
+@pytest.mark.parametrize("value", [None, [], "LIMIT"])
+def test_e001_setting_is_no_dict(settings, value):
+    settings.LIVE_SINGLE_SESSION = value
+    assert messages().keys() == {"E001"}
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("LIMTI", "LIMIT"),
+        ("limit", "LIMIT"),
+        ("RECHECK", "RECHECK_SECONDS"),
+        ("ON_LIMITS", "ON_LIMIT"),
+        ("PUSH_TIMEOUT", "PUSH_TIMEOUT_SECONDS"),
+        (3, ""),
+    ],
+)
+def test_e002_unknown_key_names_the_nearest(settings, key, nearest):
+    settings.LIVE_SINGLE_SESSION = {key: 1}
+    found = messages()
+    assert found.keys() == {"E002"}
+    assert repr(key) in found["E002"].msg
+    assert nearest in found["E002"].hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("LIMIT", 0),
+        ("LIMIT", -1),
+        ("LIMIT", True),
+        ("LIMIT", 1.5),
+        ("LIMIT", []),
+        ("ON_LIMIT", "end_newest"),
+        ("ON_LIMIT", None),
+        ("ON_LIMIT", []),
+        ("SLOT", 3),
+        ("RECHECK_SECONDS", 0),
+        ("RECHECK_SECONDS", "30"),
+        ("RECHECK_SECONDS", None),
+        ("PUSH_TIMEOUT_SECONDS", -1),
+        ("PUSH_TIMEOUT_SECONDS", None),
+        ("PUSH_TIMEOUT_SECONDS", True),
+        ("WEBSOCKET_PATH", "ws/"),
+        ("WEBSOCKET_PATH", None),
+        ("CLIENT_IP", 3),
+        ("RECORD_CLIENT", "no"),
+        ("DISCLOSE", "device"),
+        ("DISCLOSE", ("device", "place")),
+        ("DISCLOSE", ([],)),
+        ("DISCLOSE", None),
+        ("ACTIVITY_SECONDS", 0),
+        ("KEEP_ENDED_DAYS", -1),
+        ("KEEP_ENDED_DAYS", None),
+    ],
+)
+def test_e003_wrong_value_names_its_key(settings, key, value):
+    settings.LIVE_SINGLE_SESSION = {key: value}
+    found = messages()
+    assert found.keys() == {"E003"}
+    assert repr(key) in found["E003"].msg
+    assert found["E003"].hint
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("LIMIT", None),
+        ("LIMIT", 5),
+        ("LIMIT", lambda user, request: 1),
+        ("LIMIT", "live_single_session.policy.staff_only"),
+        ("ON_LIMIT", "refuse"),
+        ("ON_LIMIT", "ask"),
+        ("ON_LIMIT", "observe"),
+        ("RECHECK_SECONDS", 0.5),
+        ("DISCLOSE", ()),
+        ("DISCLOSE", ["ip"]),
+        ("ACTIVITY_SECONDS", 60),
+        ("KEEP_ENDED_DAYS", 0),
+    ],
+)
+def test_values_of_the_contract_pass(settings, key, value):
+    settings.LIVE_SINGLE_SESSION = {key: value}
+    assert messages() == {}
+
+
+@pytest.mark.parametrize("key", ["LIMIT", "SLOT", "CLIENT_IP"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "nowhere",
+        "no.such.module",
+        "tests.checks.test_checks.gone",
+        "tests.checks.test_checks.not_callable",
+    ],
+)
+def test_e004_bad_dotted_path(settings, key, path):
+    settings.LIVE_SINGLE_SESSION = {key: path}
+    found = messages()
+    assert found.keys() == {"E004"}
+    assert repr(key) in found["E004"].msg
+
+
+def test_e005_django_s_signed_cookies(settings):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    found = messages()
+    assert found.keys() == {"E005"}
+    assert "live_single_session.backends.signed_cookies" in found["E005"].hint
+
+
+@pytest.mark.parametrize("engine", ["cache", "cached_db", "file"])
+def test_w006_engine_that_can_bring_sessions_back(settings, engine):
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    found = messages()
+    assert found.keys() == {"W006"}
+    assert f"live_single_session.backends.{engine}" in found["W006"].hint
+
+
+@pytest.mark.parametrize("engine", ["cache", "cached_db", "file", "signed_cookies"])
+def test_our_own_engines_pass(settings, engine):
+    settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
+    assert messages() == {}
+
+
+def test_w001_middleware_is_missing(settings):
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != OURS]
+    assert messages().keys() == {"W001"}
+
+
+@pytest.mark.parametrize(
+    "other", [AUTHENTICATION, "django.contrib.messages.middleware.MessageMiddleware"]
+)
+def test_w002_middleware_stands_too_early(settings, other):
+    others = [name for name in settings.MIDDLEWARE if name not in (OURS, other)]
+    settings.MIDDLEWARE = [*others, OURS, other]
+    found = messages()
+    assert found.keys() == {"W002"}
+    assert other in found["W002"].msg
+
+
+@pytest.mark.parametrize(
+    ("on_limit", "in_front", "found"),
+    [
+        ("refuse", True, {"W010"}),
+        ("ask", True, {"W010"}),
+        ("refuse", False, set()),
+        ("end_oldest", True, set()),
+    ],
+)
+def test_w010_a_sign_in_that_is_refused_in_front_of_the_middleware(
+    settings, on_limit, in_front, found
+):
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": on_limit}
+    place = settings.MIDDLEWARE.index(OURS) + (not in_front)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE]
+    settings.MIDDLEWARE.insert(place, REMOTE_USER)
+    assert messages().keys() == found
+
+
+def test_w003_no_channel_layer(settings):
+    settings.CHANNEL_LAYERS = {}
+    assert messages().keys() == {"W003"}
+
+
+def test_w004_in_memory_layer_in_production(settings):
+    settings.CHANNEL_LAYERS = IN_MEMORY
+    assert messages().keys() == {"W004"}
+    settings.DEBUG = True
+    assert messages() == {}
+
+
+@pytest.mark.parametrize("seconds", [1, 5])
+def test_w005_idle_websockets_would_time_out(settings, seconds):
+    settings.CHANNEL_LAYERS = redis(socket_timeout=seconds)
+    assert messages().keys() == {"W005"}
+    settings.CHANNEL_LAYERS = redis(socket_timeout=None)
+    assert messages() == {}
+
+
+def test_w008_layer_drops_a_burst(settings):
+    settings.CHANNEL_LAYERS = redis(socket_timeout=30, capacity=100)
+    assert messages().keys() == {"W008"}
+
+
+def test_pubsub_layer_passes(settings):
+    settings.CHANNEL_LAYERS = PUBSUB
+    assert messages() == {}
+
+
+@pytest.fixture
+def database():
+    from django.db import connection
+
+    before = {key: connection.settings_dict[key] for key in ("ATOMIC_REQUESTS", "OPTIONS")}
+    yield connection.settings_dict
+    connection.settings_dict.update(before)
+
+
+def test_w007_sqlite_locks_too_late_under_atomic_requests(database):
+    database["ATOMIC_REQUESTS"] = True
+    assert messages().keys() == {"W007"}
+    database["OPTIONS"] = {"transaction_mode": "IMMEDIATE"}
+    assert messages() == {}

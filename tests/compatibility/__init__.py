@@ -1,0 +1,1 @@
+"""Beside other servers and other people's packages."""

@@ -1,0 +1,12 @@
+# ruff: noqa: F403, F405
+"""django-hijack, with the exemption that docs/policies.md tells a site to write."""
+
+from tests.settings import *
+
+INSTALLED_APPS = [*INSTALLED_APPS, "hijack"]
+MIDDLEWARE = [
+    *MIDDLEWARE,
+    "hijack.middleware.HijackUserMiddleware",
+    "tests.site.impersonation.ExemptImpersonation",
+]
+ROOT_URLCONF = "tests.site.impersonation"

@@ -1,0 +1,1 @@
+"""On several nodes, as docker-compose.yml has them."""

@@ -1,0 +1,1 @@
+"""Whatever a client may send; `make fuzz` sends much more of it."""

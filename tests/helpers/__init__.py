@@ -1,0 +1,1 @@
+"""Browsers, people and engines: what tests of several rooms use."""

@@ -1,0 +1,1 @@
+"""What a response has to say of sessions."""

@@ -1,1 +1,0 @@
-"""Who is limited, to how many, and who gives way."""

@@ -1,1 +1,0 @@
-"""The package as it is run: on several nodes, other servers, installed, beside others."""

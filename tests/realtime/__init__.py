@@ -1,0 +1,1 @@
+"""Push, watch and cut off: what knows Channels or asyncio."""

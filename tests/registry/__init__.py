@@ -1,0 +1,1 @@
+"""Starting sessions, and ending those that are over the limit."""

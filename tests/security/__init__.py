@@ -1,0 +1,1 @@
+"""The security model, and where a secret must never be found."""

@@ -1,0 +1,74 @@
+"""Invariant 7: what is mailed to a site's admins of an error holds no session key."""
+
+import pytest
+from django.views.decorators.debug import sensitive_variables
+
+from tests.helpers.clients import PAGE, Browser
+from tests.site.people import credentials
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@sensitive_variables()
+def broken(*args, **kwargs):
+    raise RuntimeError("broken")
+
+
+def sign_in_elsewhere(browser):
+    log_in(Browser(raise_request_exception=False), "alice")
+
+
+def switch_users(browser):
+    log_in(browser, "bob")
+
+
+def log_in(browser, name):
+    browser.post("/api/login/", credentials(name), content_type="application/json")
+
+
+def rotate(browser):
+    browser.get("/rotate/")
+
+
+def come_back(browser):
+    browser.get("/private/", headers=PAGE)
+
+
+def ask(browser):
+    browser.get("/session/status/")
+
+
+def sign_out(browser):
+    browser.post("/api/logout/")
+
+
+WITH_A_DEAD_COOKIE = [come_back, ask]
+
+WHERE = [
+    (sign_in_elsewhere, "registry.eviction.enforce_limit"),
+    (sign_in_elsewhere, "registry.db.chunks"),
+    (sign_in_elsewhere, "registry.engine.delete_rows"),
+    (switch_users, "registry.records.of_key"),
+    (switch_users, "registry.records.insert"),
+    (rotate, "registry.records.live_row"),
+    (rotate, "registry.ending.suspect"),
+    (come_back, "registry.records.of_key"),
+    (come_back, "http.follow_ups.notice_of"),
+    (ask, "session_status.notice_of"),
+    (sign_out, "registry.ending.end_rows"),
+    (sign_out, "registry.engine.shares_transaction"),
+]
+
+
+@pytest.mark.parametrize(("what", "where"), WHERE)
+def test_inv7_reports_of_errors(what, where, alice, bob, reports, monkeypatch):
+    browser = Browser(raise_request_exception=False)
+    browser.sign_in()
+    key = browser.key
+    if what in WITH_A_DEAD_COOKIE:
+        Browser().sign_in()
+    monkeypatch.setattr(f"live_single_session.{where}", broken)
+    what(browser)
+    [report] = reports
+    assert "RuntimeError" in report
+    assert key not in report
