@@ -20,7 +20,7 @@ help:
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
 	@echo "make lock            pin the development environment, in requirements-dev.lock"
-	@echo "make sbom            list what is pinned, with licences, in sbom.cdx.json (CycloneDX)"
+	@echo "make sbom            for a release: list what is pinned, with licences, in sbom.cdx.json (CycloneDX)"
 	@echo "make versions        the fast tests, or ARGS, on the newest Python and Django"
 	@echo "make clean           remove the environment"
 
@@ -29,7 +29,7 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test
 	@$(BIN)/python -m tests.servers.packages suite
-	TMPDIR=$(TMP) $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	TMPDIR=$(TMP) $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 compatibility: .venv/.installed-compatibility
 	@$(BIN)/python -m tests.servers.packages suite
@@ -70,15 +70,15 @@ lock:
 	{ echo "# The development environment, pinned: pip install -r requirements-dev.lock"; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable; \
 	} > requirements-dev.lock
-	$(MAKE) sbom
 
 # From what is pinned, in an environment without pip, which nobody is given.
-sbom: .venv/.installed-release
+sbom: .venv/.installed-test
 	rm -rf build/sbom
 	$(PYTHON) -m venv --without-pip build/sbom
 	$(BIN)/python -m pip --python build/sbom install --quiet --requirement requirements-dev.lock
 	$(BIN)/cyclonedx-py environment build/sbom --pyproject pyproject.toml --mc-type library \
 	  --output-reproducible --output-file sbom.cdx.json
+	$(BIN)/python -m pytest tests/packaging/bill_of_materials.py
 
 versions: .venv/.installed-versions .venv/.compiler
 	$(BIN)/python -m nox --session "tests(python='3.13', django='6.1')" -- $(ARGS)
@@ -92,7 +92,7 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable . --group $*
 	@touch $@
 
-.venv/.installed-test .venv/.installed-compatibility .venv/.installed-bench lock sbom: | .venv/.compiler
+.venv/.installed-test .venv/.installed-compatibility .venv/.installed-bench lock: | .venv/.compiler
 
 .venv/.compiler: | .venv/.created
 	@$(BIN)/python -m tests.servers.packages suite

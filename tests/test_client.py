@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from live_single_session.client import client_of
 from live_single_session.models import USER_AGENT_LENGTH
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 
 
 def request_with(**meta):

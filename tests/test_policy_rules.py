@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from live_single_session.devices import class_of
 from live_single_session.policy import device_class, oldest_first, over_limit
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

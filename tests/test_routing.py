@@ -18,7 +18,7 @@ from live_single_session.routing import (
     user_of,
     websocket_urlpatterns,
 )
-from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site.consumers import ChatConsumer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def signed_in(alice):
     """A session of alice, loaded anew."""
     browser = Browser()
     browser.sign_in()
-    return SessionStore(browser.key)
+    return SessionStore(browser.cookie)
 
 
 def test_the_user_of_a_session_is_found(signed_in, alice):
@@ -102,7 +102,7 @@ async def test_a_websocket_of_the_site_knows_its_user_and_keeps_its_session(alic
     stack = SingleSessionMiddlewareStack(tell_user)
     async with browser.websocket("/ws/", application=stack) as socket:
         assert await socket.frame() == "alice"
-    assert await browser.user() == "alice"
+    assert await browser.who() == "alice"
 
 
 async def test_a_visitor_s_websocket_is_served(db):

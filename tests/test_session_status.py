@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 
 from live_single_session.models import UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,8 +75,7 @@ def test_inv4_a_dead_cookie_is_told_why(tab, alice):
             "code": "session_ended",
             "reason": "superseded",
             "session": session,
-            "detail": "You signed in on another device (Firefox on Linux), "
-            "so you were signed out here.",
+            "detail": "You signed in on Firefox on Linux, so you were signed out here.",
             "login_url": "/accounts/login/",
             "signed_in": False,
             "by": {"device": "Firefox on Linux", "ip": None},
@@ -105,7 +104,7 @@ def test_inv4_a_stale_page_is_told_that_its_browser_is_signed_in_again(tab, alic
     assert response.status_code == 401
     assert response["Session-Ended"] == "logged_out"
     assert (response.json()["session"], response.json()["signed_in"]) == (stale, True)
-    assert tab.user() == "alice"
+    assert tab.who() == "alice"
     assert ask(tab).json() == {"live": True, "session": session_of(alice)}
 
 

@@ -1,6 +1,6 @@
-"""Guards any consumer or ASGI app with the session of its connection.
+"""Enforces the end of a session on the connections of any consumer or ASGI app.
 
-A connection of an ended session is turned away; one whose session ends is cut off (see
+A connection of an ended session is refused. One whose session ends is disconnected (see
 ``cutoff``). A request that is running when its session ends gets its app's own answer; the
 next one gets 401, or, where it may be a sign-in, is served as a visitor's. The path of the
 package's own websocket is served here, whatever is inside.
@@ -30,7 +30,7 @@ from live_single_session.realtime.watcher import watching
 
 
 class Guard:
-    """Wraps an ASGI app; needs ``session``, ``user`` and ``cookies`` in the scope."""
+    """Wraps an ASGI app; ``session``, ``user`` and ``cookies`` must be in the scope."""
 
     def __init__(self, inner: Application) -> None:
         self.inner = inner

@@ -1,4 +1,4 @@
-"""Tells the tabs of ended sessions, through the channel layer: a courtesy, never a duty.
+"""Notifies the tabs of ended sessions through the channel layer, as far as that works.
 
 One message for each user and event, to the user's group. Whatever the layer does, it
 costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it, and others not even
@@ -28,7 +28,7 @@ logger = logging.getLogger("live_single_session")
 
 MESSAGE_TYPE = "live_single_session.ended"
 
-# A task is kept alive by nobody but the one who made it.
+# Keeps the tasks alive: asyncio itself holds only weak references to them.
 _sending: set[asyncio.Task[bool]] = set()
 
 
@@ -70,7 +70,7 @@ def get_ready(**kwargs: Any) -> None:
 
 
 def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
-    """Return whom to tell that sessions of one user have ended, and the message."""
+    """Return the group of a user, and the message that these sessions have ended."""
     group = group_of(batch[0].user_id, db.database())
     ended = [notice_of(row).pack() for row in batch]
     return group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended}
@@ -82,7 +82,7 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         _send_and_wait(layer, group, message)
-    else:  # synchronous code in a loop's own thread: nobody there may wait
+    else:  # synchronous code in the event loop's thread, which must not wait
         _task(layer, group, message)
 
 

@@ -1,4 +1,4 @@
-"""Ends Django's own streaming responses with the session that they were made for."""
+"""Ends Django's own streaming responses when their session ends."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ TOO_MANY_CANCELLATIONS = 3  # that a stream swallows: its author is to know
 
 logger = logging.getLogger("live_single_session")
 
-# A task is kept alive by nobody but the one who made it.
+# Keeps the tasks alive: asyncio itself holds only weak references to them.
 _closing: set[asyncio.Task[None]] = set()
 
 
@@ -59,11 +59,11 @@ def end_with_session(response: StreamingHttpResponse, owner: Owner) -> None:
 
 
 async def _closed_in_time(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """Close a stream once nobody can ask for more.
+    """Close a stream when the task that reads it is done.
 
-    A client that leaves while it is being sent something leaves the stream where it stands;
-    and since a response and what wraps its content hold each other, it would stand there
-    until the garbage is collected.
+    Nobody else does so where a client leaves in the middle. As a response and the wrapper of
+    its content refer to each other, the stream would stay open until the garbage collector
+    runs.
     """
 
     def close(consumer: asyncio.Task[Any]) -> None:
@@ -123,11 +123,11 @@ async def _watching(owner: Owner) -> AsyncIterator[Ended]:
 
 
 class Interruption:
-    """Cancels what is awaited inside once a session has ended, and again until it stops.
+    """Cancels what is awaited inside when a session has ended, and again until it stops.
 
-    In the task and the context that a stream is read in: it may keep context variables, task
-    groups and timeouts from one chunk to the next. And not by a timeout, which cancels once:
-    a client of Redis now and then loses a cancellation that meets an answer.
+    The stream is read in the task and the context of the response: it may keep context
+    variables, task groups and timeouts from one chunk to the next. A timeout would cancel
+    only once, and Redis clients sometimes lose a cancellation that meets an answer.
     """
 
     def __init__(self, ended: Ended) -> None:

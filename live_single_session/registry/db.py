@@ -28,10 +28,10 @@ UNCACHED = IsNull(DatabaseNow(), False)
 
 
 class Now(DatabaseNow):
-    """The database's time, in the zone in which Django stores times there.
+    """The database's current time, in the time zone in which Django stores times.
 
-    SQLite runs in this process and has its clock, but tells UTC wherever that is. MariaDB
-    and MySQL tell the zone of the server, which Django doesn't set.
+    SQLite uses the clock of this machine, and always UTC. MariaDB and MySQL use the time
+    zone of the server, which Django doesn't set.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -109,7 +109,7 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """Lock users and return them.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
-    takes the database's.
+    locks the database.
     """
     using = database()
     features = connections[using].features
@@ -176,9 +176,9 @@ def rows() -> UserSessionQuerySet:
 
 
 def on_commit(function: Any, *args: Any) -> None:
-    """Call a function once the registry's transaction is committed; it may fail."""
+    """Call a function when the registry's transaction is committed; log what it raises."""
 
-    # Not a ``partial``: Django names a hook that raises, and fails if that has no name.
+    # Not a ``partial``: Django logs the name of a hook that raises, and that has none.
     @wraps(function)
     def hook() -> None:
         function(*args)

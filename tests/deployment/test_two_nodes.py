@@ -14,10 +14,11 @@ import httpx
 import psycopg
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Frame, Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
 from demo.users import DEMO_USERS
 from tests.deployment.compose import HOSTS, SERVICES, Topology
+from tests.helpers.visitor import fill_in
 from tests.servers.waiting import await_until
 
 PASSWORDS = {user.username: user.password for user in DEMO_USERS}
@@ -38,24 +39,16 @@ class Tab:
 
     async def sign_in(self, name: str) -> None:
         await self.page.goto(f"{self.url}/login/")
-        await fill_in(self.page, name)
+        await fill_in(self.page, name, PASSWORDS[name])
         await self.page.wait_for_url(f"{self.url}/")
 
     async def is_watching(self, times: int = 1) -> None:
         """Until its socket has been ready so often: once more for each reconnection."""
-        await await_until(
-            lambda: self.frames.count("session.ready") >= times, "a socket", seconds=20
-        )
+        await await_until(lambda: self.frames.count("session.ready") >= times, "a socket")
 
     async def is_told(self) -> None:
         dialog = self.page.get_by_role("alertdialog")
-        await expect(dialog).to_be_visible(timeout=20_000)
-
-
-async def fill_in(page: Page | Frame, name: str) -> None:
-    await page.locator("#id_username").fill(name)
-    await page.locator("#id_password").fill(PASSWORDS[name])
-    await page.locator("#login .button").click()
+        await expect(dialog).to_be_visible()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -96,10 +89,10 @@ async def test_demo_shows_both_nodes_side_by_side(new_browser_context, topology)
     assert right is not None
     for frame in (left, right):
         await frame.get_by_role("link", name="Sign in").first.click()
-        await fill_in(frame, "bob")
+        await fill_in(frame, "bob", PASSWORDS["bob"])
         await expect(frame.get_by_role("heading", name="Hello, bob")).to_be_visible()
 
-    await expect(left.get_by_role("alertdialog")).to_be_visible(timeout=20_000)
+    await expect(left.get_by_role("alertdialog")).to_be_visible()
     await expect(right.get_by_role("alertdialog")).to_have_count(0)
 
 
@@ -130,7 +123,7 @@ async def test_inv4_what_happens_while_a_client_has_no_node_is_told_when_it_has(
     await right.page.goto(f"{right.url}/login/")
 
     topology.nodes[0].kill()
-    await fill_in(right.page, "alice")
+    await fill_in(right.page, "alice", PASSWORDS["alice"])
 
     await left.is_told()
 

@@ -22,7 +22,7 @@ from live_single_session.realtime import push
 from live_single_session.realtime.push import group_of
 from live_single_session.registry import db, maintenance
 from live_single_session.signals import session_ended, session_started
-from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site import views
 from tests.site.people import credentials
 
@@ -119,7 +119,7 @@ def test_inv5_a_login_notices_no_fault(settings, alice, layer, url, heard, caplo
     old, new = Browser(), Browser()
     old.sign_in(path=url)
     new.sign_in(path=url)
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
     assert sorted(event for event, _ in heard) == ["ended", "started", "started"]
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(warnings) == 1
@@ -133,7 +133,7 @@ async def test_inv5_a_login_under_asgi_notices_no_fault(settings, alice, layer, 
     old, new = AsyncBrowser(), AsyncBrowser()
     await old.sign_in(path=url)
     await new.sign_in(path=url)
-    assert (await old.user(), await new.user()) == (None, "alice")
+    assert (await old.who(), await new.who()) == (None, "alice")
 
 
 @faults
@@ -237,7 +237,7 @@ async def test_inv5_a_layer_at_capacity_delays_no_login(settings, alice):
     browsers = [AsyncBrowser() for _ in range(4)]
     for browser in browsers:
         await browser.sign_in()
-    assert [await browser.user() for browser in browsers] == [None] * 3 + ["alice"]
+    assert [await browser.who() for browser in browsers] == [None] * 3 + ["alice"]
 
 
 def test_inv5_without_a_layer_a_login_goes_on(settings, alice):
@@ -245,7 +245,7 @@ def test_inv5_without_a_layer_a_login_goes_on(settings, alice):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 def test_inv5_a_layer_that_can_not_be_made_fails_no_login(settings, alice):
@@ -253,7 +253,7 @@ def test_inv5_a_layer_that_can_not_be_made_fails_no_login(settings, alice):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 @pytest.mark.urls(__name__)
@@ -339,7 +339,7 @@ def test_inv7_no_key_is_in_a_message(settings, alice):
     old.sign_in()
     new.sign_in()
     digests = UserSession.objects.values_list("key_digest", flat=True)
-    for secret in [old.key, new.key, *digests]:
+    for secret in [old.cookie, new.cookie, *digests]:
         assert secret not in repr(layer.sent)
 
 
@@ -378,7 +378,7 @@ def test_inv5_a_receiver_that_raises_harms_nobody(alice, heard, caplog):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
     assert sorted(event for event, _ in heard) == ["ended", "started", "started"]
     assert "a receiver of the site is broken" in caplog.text
 

@@ -8,21 +8,19 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, StreamingHttpResponse
-from django.test import AsyncClient
 from django.urls import path
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from live_single_session.realtime import streams
 from live_single_session.realtime.watcher import get_watcher
-from tests.servers.waiting import await_until
+from tests.helpers.browsers import signed_in_browser
+from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
-SECONDS = 10.0  # a test that waits so long has failed
 
 cleaned_up: list[str] = []
 
@@ -192,14 +190,12 @@ async def a_client(
 async def a_request(
     where: str, blocked: bool = False, method: str = "GET"
 ) -> AsyncIterator[tuple[Any, ...]]:
-    browser = AsyncClient()
-    await browser.aforce_login(await User.objects.acreate_user("alice"))
-    cookie = f"sessionid={browser.cookies['sessionid'].value}"
+    browser = await signed_in_browser()
     scope = {
         "type": "http",
         "method": method,
         "path": where,
-        "headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())],
+        "headers": [(b"host", b"testserver"), browser.cookie_header],
     }
     said: asyncio.Queue[Any] = asyncio.Queue()
     to_say: asyncio.Queue[Any] = asyncio.Queue()
@@ -210,7 +206,7 @@ async def a_request(
         if blocked and message.get("body"):
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         site = asyncio.create_task(get_asgi_application()(scope, to_say.get, send))
         yield said, to_say, site
 

@@ -28,6 +28,7 @@ PACKAGES = {
     "nginx": ["nginx-light"],
     "faketime": ["faketime"],
     "wrk": ["wrk"],
+    "npm": ["npm"],
 }
 
 

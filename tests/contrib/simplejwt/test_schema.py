@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from tests.contrib.simplejwt.conftest import SETTINGS
+from tests.contrib.simplejwt.site import SETTINGS
 from tests.servers.process import ROOT
 
 
