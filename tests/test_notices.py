@@ -14,6 +14,7 @@ from live_single_session.notices import (
     login_url,
     message,
     notice_of,
+    notice_of_unknown,
     title,
 )
 from tests.helpers.browsers import FIREFOX

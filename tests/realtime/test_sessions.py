@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
 from live_single_session.routing import SingleSessionMiddlewareStack
-from tests.helpers.clients import AsyncBrowser
+from tests.helpers.browsers import AsyncBrowser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
 
 
 async def connect(app, browser, method="GET"):
-    headers = [(b"cookie", f"sessionid={browser.key}".encode())]
+    headers = [(b"cookie", f"sessionid={browser.cookie}".encode())]
     scope = {"type": "http", "method": method, "path": "/app/", "headers": headers}
     request = ApplicationCommunicator(SingleSessionMiddlewareStack(app), scope)
     await request.send_input({"type": "http.request", "body": b""})
