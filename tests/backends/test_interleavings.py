@@ -241,10 +241,10 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
     coming = Hook(monkeypatch, auth, "authenticate", is_second)
     coming.open()
     with in_threads(2) as submit:
-        first = submit(left.post, "/api/login/", credentials("alice"))
+        first = submit(left.post_json, "/api/login/", credentials("alice"))
         looked.wait_for_arrival()
         agent = {"User-Agent": "second"}
-        second = submit(right.post, "/api/login/", credentials("alice"), **agent)
+        second = submit(right.post_json, "/api/login/", credentials("alice"), headers=agent)
         coming.wait_for_arrival()
         if not protected:
             second.result()
@@ -273,7 +273,7 @@ def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, 
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(second.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(second.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         third.sign_in()
         answering.open()
@@ -453,7 +453,7 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
     tab = tab_of(left)
     signing_in = Hook(monkeypatch, limits, "terms_for")
     with in_threads() as submit:
-        answer = submit(tab.post, "/api/login/", credentials("alice"))
+        answer = submit(tab.post_json, "/api/login/", credentials("alice"))
         signing_in.wait_for_arrival()
         left.sign_out()
         signing_in.open()
@@ -644,7 +644,7 @@ def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(left.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(left.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         right.sign_in()
         answering.open()
