@@ -386,12 +386,12 @@ def test_inv2_key_that_rotates_in_a_header_is_followed(
     settings.MIDDLEWARE = [*outer, "tests.backends.views.sessions_in_headers", ours]
     left.sign_in()
     old, app = left.cookie, Browser()
-    new = app.get("/rotate/", x_session=old)["X-Session"]
+    new = app.get("/rotate/", headers={"X-Session": old})["X-Session"]
     assert new != old
-    assert app.get("/whoami/", x_session=new).json() == {"user": "alice"}
+    assert app.get("/whoami/", headers={"X-Session": new}).json() == {"user": "alice"}
     right.sign_in()
     for key in (old, new):
-        assert app.get("/whoami/", x_session=key).json() == {"user": None}
+        assert app.get("/whoami/", headers={"X-Session": key}).json() == {"user": None}
 
 
 # A login or another request beside a logout
