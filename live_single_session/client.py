@@ -1,4 +1,4 @@
-"""Who is calling: the address and the user agent of a request, made harmless."""
+"""The client of a request: its IP address and user agent, checked and shortened."""
 
 import ipaddress
 import logging
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Client:
-    """What the registry keeps of a caller."""
+    """What the registry records about a client."""
 
     ip: str | None = None
     user_agent: str = ""
 
 
 def client_of(request: HttpRequest | None) -> Client:
-    """Return the caller of a request; nothing of it where ``RECORD_CLIENT`` is off."""
+    """Return the client of a request; an empty one where ``RECORD_CLIENT`` is off."""
     if request is None or not conf.RECORD_CLIENT:
         return Client()
     return Client(ip=_ip(request), user_agent=_user_agent(request))

@@ -1,8 +1,8 @@
-"""User agents in words ("Firefox on Linux") and in kinds: phone, tablet, desktop.
+"""The device behind a user agent: its name ("Firefox on Linux") and its kind.
 
-Parsed by the ua-parser library. It names devices, but not their kinds. The libraries that
-do were tried: user-agents has had no release since 2020, and device-detector takes up to
-a quarter of a second for an unseen user agent, and 80 MB, to be right about televisions.
+The ua-parser library finds the name, but not the kind (phone, tablet or desktop). Libraries
+that find both were tried: user-agents has had no release since 2020, and device-detector
+takes up to 0.25 s for an unseen user agent, and 80 MB of memory.
 """
 
 import re
@@ -25,13 +25,13 @@ _TABLETS = re.compile(r"Generic Tablet|Generic_Android_Tablet|iPad|Kindle|PlayBo
 
 @dataclass(frozen=True)
 class Device:
-    """A browser and the system it runs on, as far as they are known."""
+    """A browser and its operating system, as far as they are known."""
 
     browser: str = ""
     system: str = ""
 
     def __str__(self) -> str:
-        """Return both in words, in the language that is active."""
+        """Return both in words, in the active language."""
         if self.browser and self.system:
             return _("%(browser)s on %(system)s") % {
                 "browser": self.browser,
@@ -42,7 +42,7 @@ class Device:
 
 @lru_cache(maxsize=1024)
 def device_of(user_agent: str) -> Device | None:
-    """Return the device that a user agent string speaks of; None if it is unknown."""
+    """Return the device that a user agent string names; None if it is unknown."""
     found = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
@@ -51,10 +51,10 @@ def device_of(user_agent: str) -> Device | None:
 
 @lru_cache(maxsize=1024)
 def class_of(user_agent: str) -> str:
-    """Return the kind of device that a user agent string speaks of.
+    """Return the kind of device that a user agent string names.
 
-    A browser may ask for the desktop's pages, and Safari on an iPad always does: such a
-    device is a desktop, as is whatever says nothing of itself.
+    A phone or tablet that asks for desktop pages, as Safari on an iPad always does, counts
+    as a desktop. So does a user agent that names no device.
 
     Returns:
         ``"phone"``, ``"tablet"`` or ``"desktop"``.
@@ -71,7 +71,7 @@ def class_of(user_agent: str) -> str:
 
 
 def _names(found: Result) -> str:
-    """Return what the library calls the device and its system."""
+    """Return the library's names for the device and its operating system."""
     device = found.device
     names = [] if device is None else [device.family, device.brand, device.model]
     return " ".join([*filter(None, names), found.os.family if found.os else ""])

@@ -1,7 +1,7 @@
-"""What a request has to do with its session, around all of Django's views.
+"""The middleware: what has to be done about a request's session after its view.
 
-On the way out, and by looking only at what the request has loaded already: an ordinary
-request costs neither a query nor a thread.
+It looks only at what the request has loaded already: an ordinary request costs neither a
+query nor a thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,10 @@ from live_single_session.request_state import serving, state_of
 
 
 class SingleSessionMiddleware:
-    """Keeps requests and sessions in step; goes behind ``AuthenticationMiddleware``."""
+    """Adopts and explains sessions, and answers refused logins.
+
+    It goes below ``AuthenticationMiddleware``.
+    """
 
     sync_capable = True
     async_capable = True
@@ -63,7 +66,7 @@ class SingleSessionMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        """Answer a request whose sign-in was refused, or had to wait for too long."""
+        """Answer a request whose sign-in was refused, or has waited for a lock too long."""
         if isinstance(exception, Busy):
             return responses.busy(request)
         refused = state_of(request).refused
@@ -96,7 +99,7 @@ def _skip_cookie_of(response: HttpResponseBase | None) -> None:
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
     """Stop an asynchronous streaming response of a signed-in user when the session ends.
 
-    Not under WSGI, which collects it on an event loop of its own before it sends anything.
+    Not under WSGI: there Django collects the whole response before it sends anything.
     """
     if not isinstance(response, StreamingHttpResponse) or not response.is_async:
         return

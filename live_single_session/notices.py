@@ -1,8 +1,8 @@
 """``EndNotice``: what the tab or client of an ended session is told.
 
-It holds the facts, and renders them as texts, a websocket frame and JSON. It travels
-through the channel layer, since the row may be gone by the time that it arrives, and is
-put into words where the language is known.
+It holds the facts, and renders them as text, as a websocket frame and as JSON. It is sent
+through the channel layer whole, since the row may be deleted before it arrives. Texts are
+made by the process that holds the socket, which knows the language of the browser.
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ from live_single_session.devices import Device, device_of
 from live_single_session.models import EndReason, UserSession
 from live_single_session.site_urls import login_url, not_you_url
 
-# The header that names the reason, wherever an HTTP response tells of the end.
+# The header of an HTTP response that names the reason why the session ended.
 HEADER = "Session-Ended"
 
-# Somebody else may be behind these, who knows the user's password.
+# Somebody else who knows the user's password may have caused these.
 MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
 
 
 @dataclass(frozen=True)
 class ReplacedBy:
-    """The login that superseded a session, as far as ``DISCLOSE`` lets it be told."""
+    """What ``DISCLOSE`` allows to tell about the login that superseded a session."""
 
     device: Device | None
     ip: str | None
@@ -64,7 +64,7 @@ class EndNotice:
         return cls(packed["session"], packed["reason"], packed.get("at"), by)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
-        """Return the ``session.ended`` frame, in the language that is active.
+        """Return the ``session.ended`` frame, in the active language.
 
         Args:
             signed_in: whether the browser is signed in again.
@@ -84,7 +84,7 @@ class EndNotice:
         return frame if url is None else {**frame, "not_you_url": url}
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON of a 401 for an ended session, in the language that is active."""
+        """Return the JSON of a 401 for an ended session, in the active language."""
         return {
             "code": "session_ended",
             "reason": self.reason,
@@ -93,7 +93,7 @@ class EndNotice:
         }
 
     def message(self) -> str:
-        """Return what happened in a sentence or two, in the language that is active."""
+        """Return what happened in a sentence or two, in the active language."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
             return _(
                 "You signed in on another device (%(device)s), so you were signed out here."
@@ -130,7 +130,7 @@ def notice_of_unknown(session_id: UUID) -> EndNotice:
 
 
 def title(reason: str | None) -> str:
-    """Return a heading, in the language that is active.
+    """Return a heading, in the active language.
 
     Args:
         reason: an ``EndReason``, perhaps one that only a later version knows.
@@ -147,7 +147,7 @@ def title(reason: str | None) -> str:
 
 
 def message(reason: str | None) -> str:
-    """Return what happened, without particulars, in the language that is active."""
+    """Return what happened, without particulars, in the active language."""
     messages: dict[str | None, str] = {
         EndReason.SUPERSEDED: _(
             "You signed in on another device, so you were signed out here."

@@ -1,4 +1,4 @@
-"""What a site mounts in its ASGI routing: the stack around its websockets, and our own.
+"""ASGI routing: the stack for a site's websockets, and the package's own websocket.
 
 The stack is cookies, session, user, guard, in that order.
 """
@@ -15,21 +15,21 @@ from live_single_session.session_user import user_of
 
 
 def SingleSessionMiddlewareStack(inner: Application) -> Application:  # noqa: N802
-    """Wrap an ASGI app so that it knows its user, and stops when the session ends."""
+    """Wrap an ASGI app: put the user into its scope, and end it when the session ends."""
     stack = SessionMiddlewareStack(UserMiddleware(Guard(inner)))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        has_session = scope["type"] in ("http", "websocket")  # which a lifespan has not
+        has_session = scope["type"] in ("http", "websocket")  # a lifespan has none
         await (stack if has_session else inner)(scope, receive, send)
 
     return app
 
 
 class UserMiddleware:
-    """Puts the session's user into the scope; needs ``session`` in it, and only reads it.
+    """Puts the session's user into the scope; ``session`` must be in it, and is only read.
 
-    Who brings a ``session`` and a ``user`` of its own, by other means than a cookie, goes
-    around the stack.
+    A middleware that puts its own ``session`` and ``user`` into the scope, without a cookie,
+    goes around the stack.
     """
 
     def __init__(self, inner: Application) -> None:

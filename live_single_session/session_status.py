@@ -1,7 +1,7 @@
-"""Where a browser stands: signed in to a live session, told of one that ended, or neither.
+"""Resolve a client's session status: live, ended or anonymous.
 
-The cookie says who it is. The session that a page was made for only says which session
-the page wants to hear of, so that a stale page can be told why.
+The cookie says who the client is. The id that a page sends only says which session the
+page was made for, so that a page of an ended session can be told the reason.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from live_single_session.registry import ending, records
 
 @dataclass(frozen=True)
 class SessionStatus:
-    """What is to be done for a browser: watch its session, tell it something, or nothing.
+    """The status of a client: signed in to a live session, to be told of an end, or neither.
 
     Attributes:
-        session_id: the session that the browser is signed in to.
-        user_pk: whose it is.
-        notice: what to tell instead.
+        session_id: the live session that the client is signed in to.
+        user_pk: the primary key of its user.
+        notice: what to tell about a session that has ended.
     """
 
     session_id: UUID | None = None
@@ -32,7 +32,7 @@ class SessionStatus:
 
     @property
     def signed_in(self) -> bool:
-        """Whether the browser is signed in, perhaps again."""
+        """Whether the client is signed in to a live session."""
         return self.session_id is not None
 
 
@@ -40,13 +40,13 @@ class SessionStatus:
 def status_of(
     session: SessionBase, user: Any, cookie: str | None, page: object = None
 ) -> SessionStatus:
-    """Find out where a browser stands.
+    """Resolve the status of a client.
 
     Args:
-        session: its session, loaded.
-        user: who is signed in, perhaps nobody.
+        session: the client's session, loaded.
+        user: its user, perhaps anonymous.
         cookie: the session cookie that it sent.
-        page: the session that the page was made for, unchecked.
+        page: the id of the session that its page was made for, untrusted.
     """
     own = as_uuid(session.get(SESSION_ID_KEY)) if user.is_authenticated else None
     page_id = as_uuid(page)

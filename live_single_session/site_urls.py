@@ -1,4 +1,4 @@
-"""Addresses of the site: login page, help, status, choice; and a ``next`` that is safe."""
+"""URLs of the site: login page, "not you", status and choice; and a checked ``next``."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,27 +10,32 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from live_single_session.conf import conf
+from live_single_session.conf import DEFAULTS, conf
+
+# What the default of NOT_YOU_URL may be called: by Django, and by allauth.
+PASSWORD_RESET = (DEFAULTS["NOT_YOU_URL"], "account_reset_password")
 
 
 def login_url() -> str:
-    """Return the address of the site's login page."""
+    """Return the URL of the site's login page."""
     return _resolved(settings.LOGIN_URL) or str(settings.LOGIN_URL)
 
 
 def not_you_url() -> str | None:
-    """Return where users go who did not sign in elsewhere themselves; None: nowhere."""
+    """Return the page for users who did not make the new sign-in; None: no such page."""
     url = conf.NOT_YOU_URL
-    return None if url is None else _resolved(url)
+    names = PASSWORD_RESET if url == DEFAULTS["NOT_YOU_URL"] else (url,)
+    found = (_resolved(name) for name in names if name is not None)
+    return next((page for page in found if page is not None), None)
 
 
 def status_url() -> str | None:
-    """Return the address of ``status/``; None where the site doesn't include our URLs."""
+    """Return the URL of ``status/``; None where the site doesn't include the package's URLs."""
     return reverse_or_none("live_single_session:status")
 
 
 def choose_url() -> str | None:
-    """Return the address of the choice; None where the site doesn't include our URLs."""
+    """Return the URL of ``choose/``; None where the site doesn't include the package's URLs."""
     return reverse_or_none("live_single_session:choose")
 
 
@@ -44,7 +49,7 @@ def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:
 
 
 def reverse_or_none(name: str, args: Collection[Any] = ()) -> str | None:
-    """Return the address of a URL pattern; None if the site has no such pattern."""
+    """Return the URL of a URL pattern; None if the site has no such pattern."""
     try:
         return reverse(name, args=tuple(args))
     except NoReverseMatch:

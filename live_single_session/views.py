@@ -1,6 +1,6 @@
-"""The pages under ``session/``: a user's own sessions, and whether this one is still live.
+"""The pages under ``session/``: a user's own sessions, and the status of the current one.
 
-Each page is JSON for whoever doesn't look at it, under the same address and rules.
+A client that doesn't ask for HTML gets JSON, under the same URL and rules.
 """
 
 from collections.abc import Callable
@@ -52,12 +52,12 @@ View = Callable[..., HttpResponse]
 @require_safe
 @sensitive_variables()
 def status(request: HttpRequest) -> JsonResponse:
-    """Say over HTTP what the websocket would say, where websockets are blocked."""
+    """Return over HTTP what the websocket would say, where websockets are blocked."""
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     found = status_of(request.session, request.user, cookie, request.GET.get("session"))
     if not request.user.is_authenticated:
-        # Django would remove the dead cookie; but a script asks here, whose answer may
-        # come late, when somebody has signed in again in another tab.
+        # Django would delete the cookie of the ended session. But this response may arrive
+        # late, when the user has signed in again in another tab.
         keep_session_cookie(request)
     if found.notice is not None:
         frame = found.notice.frame(signed_in=found.signed_in)
@@ -72,9 +72,9 @@ def status(request: HttpRequest) -> JsonResponse:
 
 
 def _own(view: View) -> View:
-    """Let in those who are signed in; nobody else's sessions are found."""
+    """Require a signed-in user; a session of another user is not found."""
 
-    @login_not_required  # it sees to that itself
+    @login_not_required  # it redirects and answers itself
     @never_cache
     @vary_on_headers("Accept", "Sec-Fetch-Mode")
     @csrf_protect
@@ -168,7 +168,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
 
 
 def _wants_page(request: HttpRequest) -> bool:
-    """Tell pages from JSON; a script may ask for the page as well."""
+    """Tell whether the client wants HTML rather than JSON; a script may want it, too."""
     return is_page(request) or "text/html" in request.headers.get("Accept", "")
 
 
@@ -183,7 +183,7 @@ def _current_id(request: HttpRequest) -> UUID | None:
 
 
 def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> list[UserSession]:
-    """Notice sessions that have expired on their own: nobody was there to do so."""
+    """End the shown sessions that have expired unnoticed."""
     now = timezone.now()
     due = [r.pk for r in shown if r.ended_at is None and r.expires_at and r.expires_at <= now]
     if not due or not maintenance.expire(rows.filter(pk__in=due)):

@@ -1,4 +1,4 @@
-"""System checks: of the settings, of what the package is installed beside, for production."""
+"""System checks: of the settings, of the installation, and for production."""
 
 from live_single_session.checks import deployment, installation, settings
 

@@ -1,4 +1,4 @@
-"""System checks of what the package is installed beside: middleware, engine, layer."""
+"""System checks of the installation: middleware, session engine, channel layer."""
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -41,7 +41,7 @@ def register() -> None:
 
 
 def check_middleware(**kwargs: Any) -> Messages:
-    """W001, W002 and W010: the middleware is missing, or stands where it can't work."""
+    """W001, W002 and W010: the middleware is missing, or in the wrong place."""
     listed = list(settings.MIDDLEWARE)
     ours = _position(MIDDLEWARE, listed)
     if ours is None:
@@ -67,7 +67,7 @@ def check_middleware(**kwargs: Any) -> Messages:
         found.append(
             checks.Warning(
                 f"{MIDDLEWARE} must come before {listed[remote]} in MIDDLEWARE.",
-                hint="It answers for the sign-ins that are refused there; they fail otherwise.",
+                hint="It has to answer the sign-ins that are refused there; else they fail.",
                 id="live_single_session.W010",
             )
         )
@@ -75,7 +75,7 @@ def check_middleware(**kwargs: Any) -> Messages:
 
 
 def _position(path: str, listed: list[str]) -> int | None:
-    """Return where a middleware or a subclass of it stands."""
+    """Return the position of a middleware, or of a subclass of it."""
     wanted = import_string(path)
     for position, candidate in enumerate(listed):
         found = import_string(candidate)
@@ -91,8 +91,8 @@ def check_layer(**kwargs: Any) -> Messages:
         return [
             checks.Warning(
                 "There is no default channel layer in CHANNEL_LAYERS.",
-                hint="Tabs learn only by their re-check that their session has ended. "
-                "Configure channels_redis.",
+                hint="Without one, tabs learn only at their next re-check that their session "
+                "has ended. Configure channels_redis.",
                 id="live_single_session.W003",
             )
         ]
@@ -108,7 +108,7 @@ def check_layer(**kwargs: Any) -> Messages:
 
 
 def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
-    """W005 and W008: settings of ``channels_redis.core`` that lose what is pushed."""
+    """W005 and W008: settings of ``channels_redis.core`` with which messages are lost."""
     blocking_read = getattr(type(layer), "brpop_timeout", None)
     if blocking_read is None:
         return
@@ -124,7 +124,7 @@ def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
     if layer.get_capacity("specific.process!") < ENOUGH_CAPACITY:
         yield checks.Warning(
             f"The channel layer keeps {layer.capacity} messages for a process and drops the "
-            "others silently: in a burst of sign-ins, tabs learn only by their re-check.",
+            "others silently: in a burst of sign-ins, tabs learn only at their next re-check.",
             hint=f'Set its "capacity" to {ENOUGH_CAPACITY} or more, or use '
             "channels_redis.pubsub.RedisPubSubChannelLayer, which has no such limit.",
             id="live_single_session.W008",
@@ -199,7 +199,7 @@ def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messa
 
 
 def check_choice(**kwargs: Any) -> Messages:
-    """W009: the page that asks is not there."""
+    """W009: the URLs lack the page that asks the user."""
     values = getattr(settings, SETTING, {})
     asks = isinstance(values, dict) and values.get("ON_LIMIT") == policy.ASK
     if not asks or choose_url() is not None:

@@ -1,4 +1,4 @@
-"""The page on which a user chooses: sign out elsewhere and carry on, or cancel."""
+"""The page on which a user chooses to sign out elsewhere and go on, or to cancel."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ CANCEL = "cancel"
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest) -> HttpResponse:
-    """Ask the user of a pending login, and do what the user chooses."""
+    """Show the choice to the user of a pending login, and do what is chosen."""
     waiting = pending_login.of_session(request.session)
     if waiting is None:
         return _nothing_to_choose(request)
@@ -94,14 +94,14 @@ def _carry_on(request: HttpRequest, waiting: Pending, user: Any) -> HttpResponse
 
 
 def _chosen_before(request: HttpRequest, waiting: Pending) -> HttpResponse:
-    """Answer a choice that came after another login: a second click, or another device."""
+    """Answer a choice that another login has outdated: a second click, another device."""
     _keep_cookie(request)
     text = _("You signed in somewhere else meanwhile. Please sign in again.")
     return _sign_in_again(request, waiting, text)
 
 
 def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
-    """Answer a browser that has nothing pending: a second click, or an old page."""
+    """Answer a browser that has no pending login: a second click, or an old page."""
     _keep_cookie(request)
     if not is_page(request):
         return _expired(
@@ -111,7 +111,7 @@ def _nothing_to_choose(request: HttpRequest) -> HttpResponse:
 
 
 def _keep_cookie(request: HttpRequest) -> None:
-    """Leave the browser's cookie alone: a double click may have renewed it meanwhile."""
+    """Leave the browser's cookie alone: the first of two clicks may have renewed it."""
     if request.session.is_empty():
         keep_session_cookie(request)
 

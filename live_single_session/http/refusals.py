@@ -1,8 +1,8 @@
-"""How a login is answered that the session limit refuses, or that waits for a choice.
+"""Responses to logins that the session limit refuses, or that wait for a choice.
 
 Pages are redirected: to the choice, or back to the login page, with a message. A login
-page that signs its visitors in by itself, as that of a single sign-on does, would come
-straight back: then the answer is a page of our own. APIs get JSON.
+page that signs its visitors in automatically, as with single sign-on, would redirect back
+here at once: then the response is a page of this package. APIs get JSON.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from live_single_session.site_urls import choose_url, login_url
 
 
 def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
-    """Return the answer to a request whose login found no place."""
+    """Return the response to a request whose login was refused."""
     _leave_again(request, refused.user)
     waiting = pending_login.of_session(request.session)
     if not is_page(request):
@@ -44,7 +44,7 @@ def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
 
 
 def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
-    """Return the answer where a middleware signs in on every page: no other one helps."""
+    """Return the response where a middleware signs in on every page: no redirect helps."""
     _leave_again(request, refused.user)
     pending_login.drop(request.session)
     answer = _own_page(request, refused) if is_page(request) else _json(request, refused, None)
@@ -53,9 +53,9 @@ def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpRespon
 
 
 def _leave_again(request: HttpRequest, user: Any) -> None:
-    """End what the browser was signed in to, which Django has flushed for the sign-in.
+    """End the session that Django has flushed for the refused sign-in.
 
-    With ``ATOMIC_REQUESTS`` that was rolled back with the view.
+    With ``ATOMIC_REQUESTS`` the flush was rolled back with the view.
     """
     session: Any = request.session
     logins.end_left(session.left, user)
@@ -64,7 +64,7 @@ def _leave_again(request: HttpRequest, user: Any) -> None:
 
 
 def detail(live: Sequence[UserSession]) -> str:
-    """Return in words why a login is refused, and what to do."""
+    """Return, in words, why a login is refused and what the user can do."""
     device = device_of(live[0].user_agent) if len(live) == 1 else None
     if device is not None:
         return _(
@@ -83,7 +83,7 @@ def detail(live: Sequence[UserSession]) -> str:
 
 
 def question(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
-    """Return in words what a user has to choose."""
+    """Return, in words, what a user has to choose."""
     if not excess:
         return _("You may sign in here now.")
     if len(live) == 1:
@@ -112,13 +112,13 @@ def _json(
         "sessions": [info.as_choice() for info in described(refused.live)],
     }
     if waiting is not None:
-        get_token(request)  # sets the cookie that the answer has to come with
+        get_token(request)  # sets the cookie that the choice has to be sent with
         body |= asked_body(waiting, refused.user)
     return JsonResponse(body, status=409)
 
 
 def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
-    """Return the JSON of a question: what is asked, and how to answer it."""
+    """Return the JSON that asks a user to choose: the sessions, and how to answer."""
     live = waiting.rivals(user)
     excess = waiting.giving_way(live)
     return {

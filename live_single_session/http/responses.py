@@ -16,7 +16,7 @@ MESSAGE_TAG = "session-ended"
 
 
 def is_page(request: HttpRequest) -> bool:
-    """Tell whether somebody looks at the answer: a navigation, or one that names HTML."""
+    """Tell whether a request is for a page: a navigation, or a client that accepts HTML."""
     mode = request.headers.get("Sec-Fetch-Mode")
     if mode is not None:
         return mode == "navigate"
@@ -32,10 +32,10 @@ def is_fetched_ahead(request: HttpRequest) -> bool:
 def session_ended(
     request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
-    """Return the answer to a request with the cookie of an ended session.
+    """Return the response to a request with the cookie of an ended session.
 
-    A page that needs a login becomes a redirect to the login page, an API request that
-    does becomes a 401. What needs none stays as it is, and the next page shows the message.
+    A page that needs a login becomes a redirect to the login page; for an API request it
+    becomes a 401. Other responses stay as they are, and the next page shows the message.
     """
     told = response
     if not is_fetched_ahead(request):
@@ -54,7 +54,7 @@ def session_ended(
 
 
 def needs_login(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Tell whether a view turned away a visitor who is not signed in."""
+    """Tell whether a view refused the request because nobody is signed in."""
     if response.status_code in (401, 403):
         return True
     location = response.headers.get("Location")
@@ -69,10 +69,10 @@ def needs_login(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 
 def drop_message(request: HttpRequest) -> None:
-    """Take back what was left for the next page: whoever signs in again needs no telling."""
+    """Remove the message for the next page, as the user has signed in again."""
     pending = messages.get_messages(request)
     others = [message for message in pending if message.extra_tags != MESSAGE_TAG]
-    for message in others:  # reading them has used them up
+    for message in others:  # reading has removed them all
         messages.add_message(request, message.level, message.message, message.extra_tags or "")
 
 
@@ -82,7 +82,7 @@ def _leave_message(request: HttpRequest, notice: EndNotice) -> None:
 
 
 def _login_location(request: HttpRequest, response: HttpResponseBase, reason: str) -> str:
-    """Return where the view sends its visitor to sign in, and why."""
+    """Return the URL of the login page that the view redirects to, with the reason."""
     location = response.headers.get("Location")
     if location is None:
         location = with_query(login_url(), {REDIRECT_FIELD_NAME: request.get_full_path()})
@@ -90,7 +90,7 @@ def _login_location(request: HttpRequest, response: HttpResponseBase, reason: st
 
 
 def with_query(url: str, extra: dict[str, str]) -> str:
-    """Return a URL with more in its query string."""
+    """Return a URL with parameters added to its query string."""
     parts = urlsplit(url)
     query = "&".join(part for part in (parts.query, urlencode(extra, safe="/")) if part)
     return urlunsplit(parts._replace(query=query))

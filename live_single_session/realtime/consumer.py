@@ -1,4 +1,4 @@
-"""The package's own websocket: it says which session it watches, and when that has ended."""
+"""The package's own websocket: says which session it watches, and when that has ended."""
 
 import asyncio
 import json
@@ -29,10 +29,10 @@ from live_single_session.realtime.asgi import (
 from live_single_session.realtime.watcher import watching
 from live_single_session.session_status import SessionStatus, status_of
 
-# What a client, which has nothing to say, may send before it is cut off.
+# How much a client, which has nothing to send, may send before it is disconnected.
 MOST_FRAMES = 16
 MOST_CHARACTERS = 4096
-# Of one session in this process. A browser needs one, or one for each tab.
+# For each session in this process. A browser needs one, or one for each tab.
 MOST_SOCKETS = 100
 
 _sockets: Counter[UUID] = Counter()
@@ -41,9 +41,10 @@ find_status = database_sync_to_async(status_of)
 
 
 class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
-    """Speaks the protocol of ``session.ready`` and ``session.ended``.
+    """Serves the protocol of ``session.ready`` and ``session.ended``.
 
-    It has no channel of its own in the channel layer, and so does not die with it.
+    It has no channel of its own in the channel layer, so a failure of the layer doesn't end
+    it.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +91,7 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 listener.cancel()
-                await asyncio.wait({listener})  # granian closes nothing that still receives
+                await asyncio.wait({listener})  # granian closes nothing while one receives
                 await _send_notice(scope, send, ended.result(), signed_in=False)
             elif listener.result() == CLOSE_TALKATIVE:
                 await close(send, CLOSE_TALKATIVE)
@@ -99,7 +100,7 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
 
 
 async def _listen(receive: Receive) -> int | None:
-    """Ignore what the client sends until it leaves, or has sent too much."""
+    """Ignore what the client sends, until it leaves or has sent too much."""
     frames = characters = 0
     while frames <= MOST_FRAMES and characters <= MOST_CHARACTERS:
         message = await receive()

@@ -1,6 +1,6 @@
-"""Guards any consumer or ASGI app with the session of its connection.
+"""Enforces the end of a session on the connections of any consumer or ASGI app.
 
-A connection of an ended session is turned away; one whose session ends is cut off (see
+A connection of an ended session is refused. One whose session ends is disconnected (see
 ``cutoff``). A request that is running when its session ends gets its app's own answer; the
 next one gets 401.
 """
@@ -30,7 +30,7 @@ find_status = database_sync_to_async(status_of)
 
 
 class Guard:
-    """Wraps an ASGI app; needs ``session``, ``user`` and ``cookies`` in the scope."""
+    """Wraps an ASGI app; ``session``, ``user`` and ``cookies`` must be in the scope."""
 
     def __init__(self, inner: Application) -> None:
         self.inner = inner
@@ -80,6 +80,6 @@ async def _answer_401(scope: Scope, send: Send, notice: EndNotice) -> None:
 
 
 def _is_our_own(scope: Scope) -> bool:
-    """The package's own websocket is left alone: it says its notice, and then closes."""
+    """Tell whether this is the package's own websocket, which sends its notice and closes."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     return bool(scope["type"] == "websocket" and path == conf.WEBSOCKET_PATH)

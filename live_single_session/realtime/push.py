@@ -1,8 +1,8 @@
-"""Tells the tabs of ended sessions, through the channel layer: a courtesy, never a duty.
+"""Notifies the tabs of ended sessions through the channel layer, as far as that works.
 
 One message for each user and event, to the user's group. Whatever the layer does, it
-costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it; what is lost here is
-found by the re-check (``live_single_session.realtime.watcher``).
+delays the login by at most ``PUSH_TIMEOUT_SECONDS`` and never fails it. Tabs that miss the
+message learn by the re-check (``live_single_session.realtime.watcher``).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ logger = logging.getLogger("live_single_session")
 
 MESSAGE_TYPE = "live_single_session.ended"
 
-# A task is kept alive by nobody but the one who made it.
+# Keeps the tasks alive: asyncio itself holds only weak references to them.
 _sending: set[asyncio.Task[bool]] = set()
 
 
@@ -47,7 +47,7 @@ def group_of(user_pk: object, using: str) -> str:
 
 
 def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: Any) -> None:
-    """Send one message about all the sessions of a user that ended batch."""
+    """Send one message about all the sessions of a user that ended together."""
     layer = get_channel_layer()
     if layer is None or session is not batch[0]:
         return
@@ -56,7 +56,7 @@ def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: An
 
 
 def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
-    """Return whom to tell that sessions of one user have ended, and the message."""
+    """Return the group of a user, and the message that these sessions have ended."""
     group = group_of(batch[0].user_id, db.database())
     ended = [notice_of(row).pack() for row in batch]
     return group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended}
@@ -68,7 +68,7 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         _send_and_wait(layer, group, message)
-    else:  # synchronous code in a loop's own thread: nobody there may wait
+    else:  # synchronous code in the event loop's thread, which must not wait
         _task(layer, group, message)
 
 
@@ -78,8 +78,8 @@ def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
     async def send_and_wait() -> None:
         sending = _task(layer, group, message)
         if state.layer_was_silent:
-            return  # once is enough: a login may end sessions of several users
-        # A client that hangs up cancels the login's task, and only that.
+            return  # wait only once: a login may end sessions of several users
+        # A client that disconnects cancels the task of the login, but not this one.
         state.layer_was_silent = not await asyncio.shield(sending)
 
     with suppress(asyncio.CancelledError):
@@ -97,7 +97,7 @@ async def send(layer: Any, group: str, message: dict[str, Any]) -> bool:
     """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise.
 
     Returns:
-        False if the layer kept silent.
+        False if the layer did not answer in time.
     """
     try:
         async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:

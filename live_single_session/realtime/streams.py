@@ -1,4 +1,4 @@
-"""Ends Django's own streaming responses with the session that they were made for."""
+"""Ends Django's own streaming responses when their session ends."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,9 +10,9 @@ from django.http import StreamingHttpResponse
 
 from live_single_session.realtime.watcher import Ended, watching
 
-PATIENCE_SECONDS = 5.0  # with a stream that was interrupted and goes on to wait
+PATIENCE_SECONDS = 5.0  # until a stream that still waits is cancelled again
 
-# A task is kept alive by nobody but the one who made it.
+# Keeps the tasks alive: asyncio itself holds only weak references to them.
 _closing: set[asyncio.Task[None]] = set()
 
 
@@ -26,17 +26,17 @@ def end_with_session(
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
     """
-    response.headers.pop("Content-Length", None)  # which it won't have if it is cut
+    response.headers.pop("Content-Length", None)  # a stream that is cut is shorter
     chunks: Any = response.streaming_content
     response.streaming_content = _closed_in_time(_until_ended(chunks, session_id, user_pk))
 
 
 async def _closed_in_time(stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """Close a stream once nobody can ask for more.
+    """Close a stream when the task that reads it is done.
 
-    A client that leaves while it is being sent something leaves the stream where it stands;
-    and since a response and what wraps its content hold each other, it would stand there
-    until the garbage is collected.
+    Nobody else does so where a client leaves in the middle. As a response and the wrapper of
+    its content refer to each other, the stream would stay open until the garbage collector
+    runs.
     """
 
     def close(consumer: asyncio.Task[Any]) -> None:
@@ -65,11 +65,11 @@ async def _until_ended(
 
 
 class Interruption:
-    """Cancels what is awaited inside once a session has ended, and again until it stops.
+    """Cancels what is awaited inside when a session has ended, and again until it stops.
 
-    In the task and the context that a stream is read in: it may keep context variables, task
-    groups and timeouts from one chunk to the next. And not by a timeout, which cancels once:
-    a client of Redis now and then loses a cancellation that meets an answer.
+    The stream is read in the task and the context of the response: it may keep context
+    variables, task groups and timeouts from one chunk to the next. A timeout would cancel
+    only once, and Redis clients sometimes lose a cancellation that meets an answer.
     """
 
     def __init__(self, ended: Ended) -> None:

@@ -1,10 +1,10 @@
-"""Waits for the end of sessions, on behalf of everybody who is connected to this process.
+"""Waits for the end of sessions, for all connections of this process.
 
 One ``Watcher`` for each process and event loop joins the group of each user who has a
 connection here, so that a connection costs a future and not a receive loop. The message
-of a login is the fast way to learn of an end; the registry is the sure one. It is asked
+of a login is the fast way to learn of an end; the registry is the reliable one. It is asked
 whenever a group has been joined (join first, then look: no gap), and about all sessions
-at once every ``RECHECK_SECONDS``, when the groups are joined again too: channels_redis
+every ``RECHECK_SECONDS``. The groups are joined again then, too: channels_redis
 forgets members after ``group_expiry``, a restarted Redis forgets them all, and a layer at
 capacity drops messages silently.
 """
@@ -38,17 +38,17 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDict
 
 @asynccontextmanager
 async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
-    """Watcher one session for as long as the context lasts.
+    """Watch a session for as long as the context lasts.
 
-    Entering takes as long as one look at the registry: a session that has ended already
-    is known to have ended.
+    Entering it looks into the registry: if the session has ended already, the future is
+    done.
 
     Args:
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
 
     Yields:
-        a future of what to tell when the session has ended.
+        a future of the notice, which is done when the session has ended.
     """
     watcher = get_watcher()
     waiter = watcher.enter(session_id, group_of(user_pk, db.database()))
@@ -60,7 +60,7 @@ async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
 
 
 def get_watcher() -> "Watcher":
-    """Return the watch of the running event loop."""
+    """Return the watcher of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _watchers:
         _watchers[loop] = Watcher()
@@ -68,7 +68,7 @@ def get_watcher() -> "Watcher":
 
 
 class Waiter:
-    """One connection that wants to know of the end of its session."""
+    """One connection that waits for the end of its session."""
 
     __slots__ = ("_first_look", "ended", "group", "session_id")
 
@@ -77,11 +77,11 @@ class Waiter:
         self.session_id = session_id
         self.group = group
         self.ended: Ended = loop.create_future()
-        # Gone once it has been waited for: an idle connection is to cost little.
+        # Deleted once it is done: an idle connection must stay cheap.
         self._first_look: asyncio.Future[None] | None = loop.create_future()
 
     async def looked(self) -> None:
-        """Wait until the registry has been looked at, or the session is known to have ended."""
+        """Wait until the registry has been asked once, or the session has ended."""
         if self._first_look is not None:
             await self._first_look
             self._first_look = None
@@ -97,7 +97,7 @@ class Waiter:
 
 
 class Watcher:
-    """All the connections of one process and event loop, and what they wait for."""
+    """Watches the sessions of all connections of one process and event loop."""
 
     def __init__(self) -> None:
         self._waiters: dict[UUID, set[Waiter]] = {}
@@ -116,13 +116,13 @@ class Watcher:
         self._unseen.add(waiter)
         self._changed.set()
         if self._task is None:
-            # Not in the context of the connection that happens to come first: the thread
-            # that a request's context stands for ends with the request.
+            # Not in the context of the first connection: the thread that belongs to a
+            # request's context ends with the request.
             self._task = asyncio.create_task(self._run(), context=contextvars.Context())
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Watcher no longer for this connection."""
+        """Stop to watch a session for one connection."""
         waiter.ended.cancel()
         self._unseen.discard(waiter)
         _discard(self._waiters, waiter.session_id, waiter)
@@ -130,7 +130,7 @@ class Watcher:
         self._changed.set()
 
     async def _run(self) -> None:
-        """Keep groups and registry in view while there is anybody to watch for."""
+        """Watch as long as there are connections."""
         try:
             while self._waiters:
                 await self._watch()
@@ -157,7 +157,7 @@ class Watcher:
         return asyncio.get_running_loop().time() >= self._next_check
 
     async def _join(self) -> set[str]:
-        """Join the groups; while a slow layer takes its time, go on looking."""
+        """Join the groups; go on asking the registry while a slow layer is waited for."""
         joining = asyncio.create_task(self._subscription.update(self._groups))
         try:
             while not (await asyncio.wait({joining}, timeout=conf.PUSH_TIMEOUT_SECONDS))[0]:
@@ -170,7 +170,7 @@ class Watcher:
             joining.cancel()
 
     async def _look(self) -> None:
-        """Ask the registry about the sessions that may have ended unheard."""
+        """Ask the registry about the sessions that may have ended without a message."""
         waiters, self._unseen = self._unseen, set()
         if not waiters:
             return
@@ -218,7 +218,7 @@ class Watcher:
                 waiter.end(notice)
 
 
-# Closes connections to the database that have become unusable, unlike the registry's own.
+# Closes unusable connections to the database, as the registry's own async functions don't.
 _ended_among = database_sync_to_async(ending.ended_among)
 
 

@@ -23,10 +23,10 @@ LOCK_SECONDS = 10  # that a lock which others hold is waited for
 
 
 class Now(DatabaseNow):
-    """The database's time, in the zone in which Django stores times there.
+    """The database's current time, in the time zone in which Django stores times.
 
-    SQLite runs in this process and has its clock, but tells UTC wherever that is. MariaDB
-    and MySQL tell the zone of the server, which Django doesn't set.
+    SQLite uses the clock of this machine, and always UTC. MariaDB and MySQL use the time
+    zone of the server, which Django doesn't set.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -104,7 +104,7 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """Lock users and return them.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
-    takes the database's.
+    locks the database.
     """
     using = database()
     features = connections[using].features
@@ -166,14 +166,14 @@ def _bounded_wait(using: str) -> Iterator[None]:
 
 
 def rows() -> UserSessionQuerySet:
-    """Return all sessions, where they are written."""
+    """Return all sessions, from the database that is written to."""
     return UserSession.objects.using(database())
 
 
 def on_commit(function: Any, *args: Any) -> None:
-    """Call a function once the registry's transaction is committed; it may fail."""
+    """Call a function when the registry's transaction is committed; log what it raises."""
 
-    # Not a ``partial``: Django names a hook that raises, and fails if that has no name.
+    # Not a ``partial``: Django logs the name of a hook that raises, and that has none.
     @wraps(function)
     def hook() -> None:
         function(*args)

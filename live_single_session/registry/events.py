@@ -21,7 +21,7 @@ logger = logging.getLogger("live_single_session")
 
 
 def send_started(row: UserSession, request: HttpRequest | None) -> None:
-    """Say that a session has started."""
+    """Log and signal that a session has started."""
     logger.info(
         "Session %s of user %s started", row.pk, row.user_id, extra=_facts("started", row)
     )
@@ -29,7 +29,7 @@ def send_started(row: UserSession, request: HttpRequest | None) -> None:
 
 
 def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:
-    """Say which sessions would have given way to a new one."""
+    """Log and signal which sessions a new one would have ended."""
     ids = ", ".join(str(rival.pk) for rival in excess)
     facts = _facts("limit_exceeded", row)
     logger.info(
@@ -44,7 +44,7 @@ def has_receivers() -> bool:
 
 
 def send_ended(rows: tuple[UserSession, ...]) -> None:
-    """Say that sessions of one user have ended, in one event."""
+    """Log and signal that sessions of one user have ended, in one event."""
     for row in rows:
         logger.info(
             "Session %s of user %s ended: %s",
@@ -60,7 +60,7 @@ def send_ended(rows: tuple[UserSession, ...]) -> None:
 
 
 def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:
-    """Say that a login was refused, or that it waits for its user's choice."""
+    """Log and signal that a login was refused; only log that it waits for a choice."""
     user, number = refused.user, len(refused.live)
     facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
     if refused.asks:
@@ -73,7 +73,7 @@ def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:
 
 
 def _facts(event: str, row: UserSession) -> dict[str, Any]:
-    """Return what a log line is about, for those who collect them: no secret is in it."""
+    """Return the fields of a log record for log collectors, without secrets."""
     return {
         "event": event,
         "session_id": str(row.pk),

@@ -43,7 +43,7 @@ def enforce_limit(
 def evict_adopted(
     row: UserSession, rows: Iterable[UserSession], terms: Terms, now: datetime
 ) -> None:
-    """End a session that was just adopted, if there is no place for it."""
+    """End a session that was just adopted if the limit is reached without it."""
     if terms.limit is None or terms.on_limit == policy.OBSERVE:
         return
     rivals = limits.oldest_first([r for r in rows if r.ended_at is None], terms)
@@ -56,10 +56,10 @@ def evict_adopted(
 def split_by_engine(
     rows: Sequence[UserSession], enough: int, now: datetime
 ) -> tuple[list[UserSession], list[UserSession]]:
-    """Tell the sessions that the engine still holds from those that it has forgotten.
+    """Separate the sessions that the engine still holds from those that it has forgotten.
 
-    The engine is asked about the last ones first, until enough are found; the rest is
-    taken for held: it has to give way in any case.
+    The engine is asked about the last ones first, until enough are found. The rest counts
+    as held: it is over the limit in any case.
     """
     held: list[UserSession] = []
     forgotten: list[UserSession] = []

@@ -1,4 +1,4 @@
-"""What is done to the sessions of many users, in batches: for commands and the admin."""
+"""Operations on the sessions of many users, in batches: for commands and the admin."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -50,9 +50,9 @@ def end_many(
 
 @sensitive_variables()
 def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
-    """End sessions that have expired on their own, and that nobody has noticed yet.
+    """End sessions that have expired unnoticed.
 
-    What the registry knows of the expiry may be old, so the engine is asked.
+    The engine is asked, since the expiry that the registry knows may be outdated.
 
     Returns:
         how many this call ended.
@@ -85,7 +85,7 @@ def prunable(days: int) -> UserSessionQuerySet:
 def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
     """Delete what ``prunable()`` returns, in batches.
 
-    Ended rows are final: nobody else writes to them, and no lock is needed.
+    Rows of ended sessions never change, so no lock is needed.
 
     Returns:
         how many rows were deleted.
@@ -106,10 +106,10 @@ def forget_user(user_pk: Any) -> None:
 
 
 def over_limit(user: Any) -> list[UserSession]:
-    """Return those of a user's live sessions that are too many now, oldest first.
+    """Return those of a user's live sessions that are over the limit, the oldest first.
 
     Raises:
-        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+        ImproperlyConfigured, Exception: a ``LIMIT`` callable is wrong, or has raised.
     """
     rows = list(db.rows().of(user).live())
     return [
@@ -118,13 +118,13 @@ def over_limit(user: Any) -> list[UserSession]:
 
 
 def enforce(user: Any) -> list[UserSession]:
-    """End those of a user's live sessions that are too many now, after a change of limit.
+    """End those of a user's live sessions that are over the limit, after it was changed.
 
     Returns:
-        the sessions that this call ended for it, oldest first.
+        the sessions that this call ended, the oldest first.
 
     Raises:
-        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+        ImproperlyConfigured, Exception: a ``LIMIT`` callable is wrong, or has raised.
     """
     ended = []
     try:
@@ -163,7 +163,7 @@ def count_users_over_limit() -> int:
 
 @dataclass(frozen=True)
 class SlotOverLimit:
-    """A user's live sessions in one slot, where they are too many, or were."""
+    """A user's live sessions in one slot that may be over its limit."""
 
     forgotten: list[UserSession]
     excess: list[UserSession]
@@ -173,7 +173,7 @@ class SlotOverLimit:
 def _slots_over_limit(
     user: Any, rows: Iterable[UserSession], now: datetime
 ) -> Iterator[SlotOverLimit]:
-    """Look at a user's live sessions slot by slot, as no login's limit covers them all."""
+    """Yield the slots in which a user may have too many live sessions."""
     limit = limits.limit_for(user, None)
     slots: dict[str, list[UserSession]] = {}
     for row in rows:
@@ -189,7 +189,7 @@ def _slots_over_limit(
 
 
 def _rows_over_limit() -> Any:
-    """Return where there may be too many live sessions: counted by the database."""
+    """Return the users and slots that may be over the limit, counted by the database."""
     limit = conf.LIMIT
     if limit is None:
         return db.rows().none().values("user_id")

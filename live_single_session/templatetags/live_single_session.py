@@ -1,4 +1,4 @@
-"""``{% live_single_session %}``: puts the script on the pages of those who are signed in."""
+"""``{% live_single_session %}``: includes the script in pages of signed-in users."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def live_single_session(context: Context, on_ended: str = "dialog") -> SafeString:
-    """Render the script for whoever is signed in, and nothing for anybody else.
+    """Render the script element for a signed-in user, and nothing for others.
 
     Args:
         context: the template's; without a ``request`` in it nothing is rendered.
@@ -47,7 +47,7 @@ def script_tag(
     Args:
         request: the request of the page.
         on_ended: as for the tag.
-        nonce: for the ``Content-Security-Policy``; that of django-csp is found without.
+        nonce: for the ``Content-Security-Policy``; django-csp's is found automatically.
     """
     if on_ended not in ON_ENDED:
         raise template.TemplateSyntaxError(
@@ -62,7 +62,7 @@ def script_tag(
         "src": static(SCRIPT),
         "defer": True,
         "nonce": None if nonce is None else str(nonce),
-        # Left out where it cannot be known here: the script asks for it.
+        # Empty where it isn't loaded and can't be: the script asks the server.
         "data-session": _session_id(request),
         "data-socket": conf.WEBSOCKET_PATH,
         "data-status": status_url(),
@@ -79,7 +79,7 @@ def script_tag(
 
 
 def _is_signed_in(request: HttpRequest) -> bool | None:
-    """Tell whether the visitor is signed in; None where finding out would block the loop."""
+    """Tell whether the visitor is signed in; None where that would block the event loop."""
     session = getattr(request, "session", None)
     if session is None:
         return False
@@ -89,7 +89,7 @@ def _is_signed_in(request: HttpRequest) -> bool | None:
     if not _in_event_loop():
         user = getattr(request, "user", None)
         return user is not None and bool(user.is_authenticated)
-    # An async view whose template is the first to ask. Django would raise, or block.
+    # An async view has not loaded the user: doing so here would raise, or block.
     return SESSION_KEY in session if loaded_data(session) is not None else None
 
 

@@ -1,4 +1,4 @@
-"""System checks: what is wrong with ``LIVE_SINGLE_SESSION_JWT``."""
+"""System checks of ``LIVE_SINGLE_SESSION_JWT``."""
 
 from typing import Any
 
@@ -21,5 +21,5 @@ def register() -> None:
 
 
 def check_settings(**kwargs: Any) -> Messages:
-    """E101 to E103: a value that the room can't work with."""
+    """E101 to E103: an unknown key, or an invalid value."""
     return check_dict(SETTING, DEFAULTS, RULES, first_id=101)

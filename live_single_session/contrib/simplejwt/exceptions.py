@@ -1,4 +1,4 @@
-"""What a client is told whose session has ended."""
+"""``SessionEnded``: the answer to a token whose session has ended."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from live_single_session.notices import HEADER, EndNotice
 class SessionEnded(InvalidToken):  # type: ignore[misc]
     """The session that a token carries has ended: 401, with the reason.
 
-    It is simplejwt's ``InvalidToken`` to those who catch that.
+    A subclass of simplejwt's ``InvalidToken``.
 
     Attributes:
         reason: an ``EndReason``.
@@ -27,8 +27,8 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
     def status_code(self) -> int:
         """401, also where Django REST framework would make it a 403.
 
-        It does where the first of a view's authentication classes has no challenge, as
-        ``SessionAuthentication`` has none.
+        It does so where the first of a view's authentication classes has no
+        ``WWW-Authenticate`` header, such as ``SessionAuthentication``.
         """
         return 401
 
@@ -38,11 +38,11 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
 
 
 def tell_in_header(view: Any, error: Exception) -> None:
-    """Let a view's answer name the reason in its ``Session-Ended`` header.
+    """Add the reason to a view's response, as its ``Session-Ended`` header.
 
     Args:
-        view: a view of Django REST framework, or None where it is not known.
-        error: what it is about to answer.
+        view: a view of Django REST framework, or None where it is unknown.
+        error: what it has raised.
     """
     headers = getattr(view, "headers", None)
     if isinstance(error, SessionEnded) and headers is not None:

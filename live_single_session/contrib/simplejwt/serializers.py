@@ -1,4 +1,4 @@
-"""simplejwt's serializers, bound to the registry: each pair of tokens is one session."""
+"""simplejwt's serializers with the registry: each pair of tokens is one session."""
 
 from datetime import timedelta
 from typing import Any
@@ -81,7 +81,7 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         return renewed
 
     def _lifetime_of_renewed(self, refresh: Any) -> timedelta:
-        """Return how long the longest-lived of the new tokens will be valid."""
+        """Return how long the new tokens will be valid, the longest of them."""
         lifetime: timedelta = (
             self.token_class.lifetime
             if api_settings.ROTATE_REFRESH_TOKENS
@@ -124,6 +124,6 @@ class TokenLogoutSerializer(serializers.TokenBlacklistSerializer):  # type: igno
 
 
 def _until_it_expires(refresh: Any, raw: str) -> dict[str, Any]:
-    """Renew the access token of a refresh token without ``sid``, but never that itself."""
+    """Renew the access token of a refresh token without ``sid``, but not the latter."""
     renewed = {"access": str(refresh.access_token)}
     return {**renewed, "refresh": raw} if api_settings.ROTATE_REFRESH_TOKENS else renewed

@@ -1,4 +1,4 @@
-"""Signing a user in by tokens: one session, and a pair of tokens that carry it."""
+"""Sign a user in by tokens: one session, and a pair of tokens that carry its id."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,23 +31,23 @@ def sign_in(
 ) -> dict[str, str]:
     """Start a session for a user, and return its tokens.
 
-    It takes the place of simplejwt's ``RefreshToken.for_user()`` wherever a site signs
-    somebody in by other means than the view ``token/``.
+    Use it instead of simplejwt's ``RefreshToken.for_user()`` wherever a site signs users
+    in without the view ``token/``.
 
     Args:
-        user: who has shown who it is.
-        request: the request that did it, Django's or Django REST framework's, if any.
+        user: the user, authenticated.
+        request: the request that signs in, Django's or Django REST framework's, if any.
         take_over: the choice of a user who was asked, see ``refusal.refusal_body()``.
         get_token: makes the refresh token.
-        lifetime: how long refresh tokens are valid, if not as long as simplejwt's are.
+        lifetime: how long refresh tokens are valid; default: as simplejwt's settings say.
 
     Returns:
         the tokens as ``{"refresh": ..., "access": ...}``.
 
     Raises:
         LoginRefused: the user is signed in on as many devices as are allowed.
-        AuthenticationFailed: the user has got another password meanwhile.
-        Exception: whatever a callable of the site raises; then there was no login.
+        AuthenticationFailed: the password was changed meanwhile.
+        Exception: what a callable of the site raises; nobody is signed in then.
     """
     request = django_request(request)
     if take_over is not None and conf.ON_LIMIT == policy.ASK:
@@ -55,7 +55,7 @@ def sign_in(
     lifetime = RefreshToken.lifetime if lifetime is None else lifetime
     tokens: dict[str, str] = {}
 
-    # In the login's transaction: it fails, and ends nobody, if there are no tokens.
+    # In the login's transaction: if no tokens can be made, no session ends.
     def issue(session: UserSession) -> None:
         _check_still_the_same(user)
         refresh = get_token(user)
@@ -74,10 +74,10 @@ def sign_in(
 
 
 def _check_still_the_same(user: Any) -> None:
-    """Refuse whoever had the right password a moment ago; the user's lock is held.
+    """Refuse a user whose password was changed since it was checked; needs the user's lock.
 
-    A change of password that comes later finds the session that is about to start, and ends
-    it. One that came since the password was checked has not: tokens don't carry its hash.
+    A later change ends the new session as well. But one between the check and the lock would
+    not, since tokens don't carry a hash of the password.
     """
     current = user._meta.model._base_manager.using(db.database()).get(pk=user.pk)
     if getattr(current, "password", None) != getattr(user, "password", None):
@@ -87,13 +87,13 @@ def _check_still_the_same(user: Any) -> None:
 
 
 def time_left(token: Any) -> timedelta:
-    """Return how long a token is valid from when it was made or decoded."""
+    """Return how long a token is valid, counted from when it was made or decoded."""
     left: timedelta = datetime_from_epoch(token["exp"]) - token.current_time
     return left
 
 
 def _record_with_sid(refresh: Any, signed: str) -> None:
-    """Replace what simplejwt has recorded as outstanding: a token that names no session."""
+    """Replace simplejwt's record of the outstanding token, which has no ``sid`` yet."""
     if hasattr(refresh, "blacklist"):
         from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 

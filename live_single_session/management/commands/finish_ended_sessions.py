@@ -1,4 +1,4 @@
-"""``manage.py finish_ended_sessions``: finish what a process that died has left behind."""
+"""``manage.py finish_ended_sessions``: cleans up after a process that died."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""``manage.py list_sessions``: who is signed in where."""
+"""``manage.py list_sessions``: lists where users are signed in."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 def _listed(only: Any, ended: bool) -> Iterator[UserSession]:
-    """Read what may be a great many rows, some hundreds at a time."""
+    """Return the sessions, read some hundreds at a time: there may be very many."""
     known = UserSession.objects.using(db.database()).select_related("user")
     rows = known.ended() if ended else known.live()
     if only is not None:

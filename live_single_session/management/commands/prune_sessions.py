@@ -1,4 +1,4 @@
-"""``manage.py prune_sessions``: deletes what is no longer of interest; to be run daily."""
+"""``manage.py prune_sessions``: deletes old rows of ended sessions; to be run daily."""
 
 from argparse import ArgumentParser
 from typing import Any
