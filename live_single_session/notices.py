@@ -129,6 +129,11 @@ def notice_of_unknown(session_id: UUID) -> EndNotice:
     return EndNotice(str(session_id), None)
 
 
+def notice_of_gone_user(session_id: UUID) -> EndNotice:
+    """Return what to tell the client of a session whose user was deleted."""
+    return EndNotice(str(session_id), EndReason.DEACTIVATED)
+
+
 def title(reason: str | None) -> str:
     """Return a heading, in the active language.
 

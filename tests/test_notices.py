@@ -14,7 +14,7 @@ from live_single_session.notices import (
     login_url,
     message,
     notice_of,
-    notice_of_missing,
+    notice_of_unknown,
     title,
 )
 from tests.helpers.clients import FIREFOX
@@ -120,10 +120,10 @@ def test_a_reason_that_only_a_later_version_knows_has_words_too():
     assert told["title"] == told["message"] == "You were signed out"
 
 
-def test_a_row_that_is_gone_counts_as_deactivated():
+def test_inv9_a_row_that_is_gone_has_no_reason():
     gone = uuid.uuid4()
-    told = notice_of_missing(gone).frame(signed_in=False)
-    assert (told["session"], told["reason"]) == (str(gone), "deactivated")
+    told = notice_of_unknown(gone).frame(signed_in=False)
+    assert (told["session"], told["reason"]) == (str(gone), None)
     assert (told["at"], told["by"]) == (None, None)
 
 

@@ -15,7 +15,8 @@ from django.contrib.auth import SESSION_KEY
 from django.core.cache import BaseCache
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.backends.fence import Fence
+from live_single_session.backends.loading import Loading, SessionData
 from live_single_session.models import (
     FINGERPRINT_KEY,
     INSTALLATION_KEY,
@@ -86,7 +87,7 @@ class MarkedFence(Fence):
         """See ``load()``; a thread is needed only where the registry has to be asked."""
         key = self.session_key
         with self._internally():
-            data: SessionData = await super(Fence, self).aload()  # type: ignore[misc]
+            data: SessionData = await super(Loading, self).aload()  # type: ignore[misc]
         if SESSION_KEY in data and not self._is_trusted(key, data):
             return await sync_to_async(self._let_in)(key, data)
         return self._let_in(key, data)

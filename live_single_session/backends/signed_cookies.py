@@ -2,7 +2,8 @@
 
 from django.contrib.sessions.backends.signed_cookies import SessionStore as DjangoStore
 
-from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.backends.fence import Fence
+from live_single_session.backends.loading import SessionData
 from live_single_session.models import UserSession
 from live_single_session.registry import keys
 

@@ -158,14 +158,16 @@ def check_engine(**kwargs: Any) -> Messages:
 
 def check_isolation(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:
     """E006: a decision would be made by what was true when its transaction began."""
-    connection: Any = connections[db.database()]
-    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
+    connection = connections[db.database()]
+    options = connection.settings_dict.get("OPTIONS", {})
     if connection.vendor == "postgresql":
-        # psycopg's numbers: 1 is READ UNCOMMITTED, which is the same there.
-        is_right = level is None or int(level) in (1, 2)
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        level = options.get("isolation_level", IsolationLevel.READ_COMMITTED)
+        is_right = level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
     elif connection.vendor == "mysql":
-        level = connection.isolation_level  # Django's default is read committed
-        is_right = level in ("read committed", "read uncommitted")
+        level = options.get("isolation_level", "read committed")
+        is_right = str(level).lower() in ("read committed", "read uncommitted")
     else:
         return []
     if is_right:

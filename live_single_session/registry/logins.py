@@ -27,6 +27,7 @@ from live_single_session.registry import (
     installation,
     lifecycle,
     limits,
+    outbox,
     records,
 )
 from live_single_session.request_state import state_of
@@ -235,6 +236,6 @@ def _finish_later(rows: Sequence[UserSession], user: Any) -> None:
     """Finish on commit what the sign-in has seen to be unfinished."""
     unfinished = [row.pk for row in rows if row.ended_at is not None and row.session_key]
     if unfinished:
-        db.on_commit(ending.finish, db.rows().filter(pk__in=unfinished))
+        db.on_commit(outbox.finish, db.rows().filter(pk__in=unfinished))
     if events.has_receivers():
-        db.on_commit(ending.announce_untold, db.rows().of(user))
+        db.on_commit(outbox.announce_untold, db.rows().of(user))

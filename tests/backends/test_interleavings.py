@@ -28,6 +28,7 @@ from live_single_session.registry import (
     lifecycle,
     limits,
     logins,
+    outbox,
     records,
 )
 from live_single_session.registry import engine as session_engine
@@ -231,11 +232,11 @@ def test_inv3_mark_that_could_not_be_set_is_set_by_the_clean_up(
         patch.setattr(LocMemCache, "set_many", fail)
         right.sign_in()
     assert UserSession.objects.unfinished().count() == 1
-    assert ending.finish() == 1
+    assert outbox.finish() == 1
     assert not engine_holds(key)
     store = session_engine.store_class()()
     assert store._cache.get_many([mark_of(store.cache_key_prefix + key)])
-    assert ending.finish() == 0
+    assert outbox.finish() == 0
 
 
 # Two logins at once
@@ -509,10 +510,11 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
 @PROTECTED
 def test_inv3_rollback_after_the_end_was_written(protected, engine, left, right, monkeypatch):
     if not protected:
-        refuse = lambda self, key, data: (
-            keys.REPLACED if self._cache.marked else judge(self, key, data)
-        )  # noqa: E501, E731
         judge = MarkedFence._judge
+
+        def refuse(session, key, data):
+            return keys.REPLACED if session._cache.marked else judge(session, key, data)
+
         monkeypatch.setattr(MarkedFence, "_judge", refuse)
     left.sign_in()
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)

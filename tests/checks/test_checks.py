@@ -3,6 +3,7 @@
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from live_single_session.conf import DEFAULTS
 
@@ -158,22 +159,45 @@ def test_e004_bad_dotted_path(settings, key, path):
     assert repr(key) in found["E004"].msg
 
 
-def test_e005_django_s_signed_cookies(settings):
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-    found = messages()
-    assert found.keys() == {"E005"}
-    assert "live_single_session.backends.signed_cookies" in found["E005"].hint
-
-
-@pytest.mark.parametrize("engine", ["cache", "cached_db", "file"])
-def test_w006_engine_that_can_bring_sessions_back(settings, engine):
+@pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file", "signed_cookies"])
+def test_e005_engine_of_djangos_lets_ended_sessions_live_on(settings, engine):
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     found = messages()
-    assert found.keys() == {"W006"}
-    assert f"live_single_session.backends.{engine}" in found["W006"].hint
+    assert found.keys() == {"E005"}
+    assert f"live_single_session.backends.{engine}" in found["E005"].hint
 
 
-@pytest.mark.parametrize("engine", ["cache", "cached_db", "file", "signed_cookies"])
+def test_e005_engine_of_somebody_else_needs_the_fence(settings):
+    settings.SESSION_ENGINE = "tests.backends.plain_engine"
+    found = messages()
+    assert found.keys() == {"E005"}
+    assert "live_single_session.backends.fence.Fence" in found["E005"].hint
+
+
+def set_isolation(settings, monkeypatch, vendor, level):
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"isolation_level": level})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "level"),
+    [("postgresql", 3), ("postgresql", 4), ("mysql", "repeatable read"), ("mysql", None)],
+)
+def test_e006_isolation_by_which_sign_ins_do_not_see_each_other(
+    settings, monkeypatch, vendor, level
+):
+    set_isolation(settings, monkeypatch, vendor, level)
+    assert "E006" in messages()
+
+
+@pytest.mark.parametrize(("vendor", "level"), [("postgresql", 2), ("mysql", "READ COMMITTED")])
+def test_read_committed_passes(settings, monkeypatch, vendor, level):
+    set_isolation(settings, monkeypatch, vendor, level)
+    assert "E006" not in messages()
+
+
+@pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file", "signed_cookies"])
 def test_our_own_engines_pass(settings, engine):
     settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
     assert messages() == {}
