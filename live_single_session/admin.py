@@ -128,8 +128,16 @@ class SlotFilter(admin.SimpleListFilter):
 class UserSessionAdmin(_ModelAdmin):
     """Shows the registry, read-only."""
 
-    list_display = ("user_link", "device", "ip", "slot", "started_at", "last_seen_at", "state")
-    list_display_links = ("device",)
+    list_display = (
+        "user_link",
+        "device_in_words",
+        "ip",
+        "slot",
+        "started_at",
+        "last_seen_at",
+        "state",
+    )
+    list_display_links = ("device_in_words",)
     list_filter = (StateFilter, "end_reason", "kind", SlotFilter)
     list_select_related = ("user",)
     list_per_page = 50
@@ -143,7 +151,7 @@ class UserSessionAdmin(_ModelAdmin):
         "user_link",
         "kind",
         "slot",
-        "device",
+        "device_in_words",
         "user_agent",
         "ip",
         "started_at",
@@ -187,11 +195,15 @@ class UserSessionAdmin(_ModelAdmin):
     @admin.display(description=_("replaced by"))
     def replaced_by_link(self, row: UserSession) -> str:
         newer = row.replaced_by
-        return _link(newer, self.device(newer)) if newer else self.get_empty_value_display()
+        return (
+            _link(newer, self.device_in_words(newer))
+            if newer
+            else self.get_empty_value_display()
+        )
 
     @admin.display(description=_("device"))
-    def device(self, row: UserSession) -> str:
-        return str(device_of(row.user_agent) or _("Unknown device"))
+    def device_in_words(self, row: UserSession) -> str:
+        return row.device or str(device_of(row.user_agent) or _("Unknown device"))
 
     @admin.display(description=_("state"), ordering="ended_at")
     def state(self, row: UserSession) -> str:

@@ -68,9 +68,10 @@ class Conf:
         return float(_get("PUSH_TIMEOUT_SECONDS"))
 
     @property
-    def WEBSOCKET_PATH(self) -> str:
-        """The URL path of the package's websocket."""
-        return str(_get("WEBSOCKET_PATH"))
+    def WEBSOCKET_PATH(self) -> str | None:
+        """Where the consumer listens, below the script's prefix; ``None``: tabs poll."""
+        path: str | None = _get("WEBSOCKET_PATH")
+        return path
 
     @property
     def CLIENT_IP(self) -> Callable[[HttpRequest], str | None] | None:

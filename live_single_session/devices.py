@@ -16,9 +16,11 @@ PHONE = "phone"
 TABLET = "tablet"
 DESKTOP = "desktop"
 
-# What browser makers agreed on: an Android tablet is an Android that is not "Mobile". An
-# app's HTTP client ("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)") keeps to no agreement.
-_MOBILE = re.compile(r"\bMobile\b|^Dalvik/")
+# What browser makers agreed on: an Android tablet is an Android that is not "Mobile".
+_MOBILE = re.compile(r"\bMobile\b")
+# An app's HTTP client keeps to no agreement, and often names nothing but itself: it is a
+# phone, unless it says that it is a tablet or a Mac.
+_APPS = re.compile(r"\b(?:okhttp|Dalvik|Dart|CFNetwork|Alamofire)/")
 _PHONES = re.compile(r"Generic (Smartphone|Feature Phone)|Windows Phone|iPhone|iPod|KaiOS")
 _TABLETS = re.compile(r"Generic Tablet|Generic_Android_Tablet|iPad|Kindle|PlayBook")
 
@@ -53,8 +55,9 @@ def device_of(user_agent: str) -> Device | None:
 def class_of(user_agent: str) -> str:
     """Return the kind of device that a user agent string names.
 
-    A phone or tablet that asks for desktop pages, as Safari on an iPad always does, counts
-    as a desktop. So does a user agent that names no device.
+    A browser may ask for the desktop's pages, and Safari on an iPad always does: such a
+    device is a desktop, as is whatever says nothing of itself. The HTTP clients of apps
+    (okhttp, Dalvik, Dart, CFNetwork) are phones, as their web views are by what they say.
 
     Returns:
         ``"phone"``, ``"tablet"`` or ``"desktop"``.
@@ -63,6 +66,8 @@ def class_of(user_agent: str) -> str:
     names = _names(found)
     if _TABLETS.search(names):
         return TABLET
+    if _APPS.search(user_agent):
+        return DESKTOP if names.startswith("Mac ") else PHONE
     is_mobile = bool(_MOBILE.search(user_agent))
     if found.os is not None and found.os.family == "Android":
         return PHONE if is_mobile else TABLET

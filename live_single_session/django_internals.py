@@ -4,8 +4,11 @@ Each of these names is used by Django itself on every supported version; the sui
 on all of them.
 """
 
+import json
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ref
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -13,11 +16,33 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
+# Of JSON that is worth being read for a name: a sign-in is much shorter.
+MOST_BYTES = 16_384
+
 
 def loaded_data(session: SessionBase | None) -> dict[str, Any] | None:
     """Return the data of a session if it was loaded already, without loading it."""
     data: dict[str, Any] | None = getattr(session, "_session_cache", None)
     return data
+
+
+def on_load(session: SessionBase, callback: Callable[[dict[str, Any]], None]) -> None:
+    """Call back with the data of a session when it is loaded, in whichever thread that is."""
+    held = ref(session)  # a request is to be freed with its answer
+
+    def load() -> dict[str, Any]:
+        loaded: Any = held()
+        data: dict[str, Any] = type(loaded).load(loaded)
+        callback(data)
+        return data
+
+    async def aload() -> dict[str, Any]:
+        loaded: Any = held()
+        data: dict[str, Any] = await type(loaded).aload(loaded)
+        callback(data)
+        return data
+
+    session.load, session.aload = load, aload  # type: ignore[method-assign]
 
 
 def loaded_user(request: HttpRequest) -> Any:
@@ -30,6 +55,21 @@ def loaded_user(request: HttpRequest) -> Any:
         if user is not None:
             return user
     return None
+
+
+def loaded_body(request: HttpRequest) -> Mapping[str, Any]:
+    """Return the form or the JSON object that a request brought, if its view has read it."""
+    loaded = request.__dict__
+    if loaded.get("_post"):
+        return request.POST
+    body = loaded.get("_body", b"")
+    if request.content_type != "application/json" or len(body) > MOST_BYTES:
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def has_new_password(user: Any) -> bool:
@@ -75,6 +115,16 @@ def keep_session_cookie(request: HttpRequest, session_key: str | None = None) ->
         for key, value in request.COOKIES.items()
         if key != name and value != session_key
     }
+
+
+def leave_session_alone(request: HttpRequest) -> None:
+    """Let ``SessionMiddleware`` neither store this request's session nor touch its cookie.
+
+    Also where ``SESSION_SAVE_EVERY_REQUEST`` says so. It does nothing about what is empty
+    and came without a cookie.
+    """
+    keep_session_cookie(request)
+    request.session.is_empty = lambda: True  # type: ignore[method-assign]
 
 
 def skip_session_cookie(response: HttpResponseBase) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from live_single_session.models import UserSession
 
@@ -20,6 +21,7 @@ class Terms:
         expected_serial: the serial that the login must get, where its user has chosen to
             end other sessions. Another serial means that there was a login since the user
             was asked, or that the choice has been used already.
+        chosen: the sessions to end, where its user has picked them.
     """
 
     slot: str
@@ -27,6 +29,7 @@ class Terms:
     on_limit: str
     by_use: bool = False
     expected_serial: int | None = None
+    chosen: frozenset[UUID] | None = None
 
 
 class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its own

@@ -38,17 +38,28 @@ class ReplacedBy:
 
 @dataclass(frozen=True)
 class EndNotice:
-    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+    """Which session ended, why, when (ISO 8601, UTC) and for which login.
+
+    The reason is None where nobody knows it.
+
+    Attributes:
+        by_token: whether it was an app's, which has no browser and no tabs.
+    """
 
     session: str
     reason: str | None
     at: str | None = None
     by: ReplacedBy | None = None
+    by_token: bool = False
 
     @property
     def code(self) -> str:
         """The reason for a header or an address; ``unknown`` where there is none."""
         return self.reason or "unknown"
+
+    def bare(self) -> "EndNotice":
+        """Return this without particulars, for those who may not know them."""
+        return EndNotice(self.session, self.reason)
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -61,7 +72,8 @@ class EndNotice:
         if by is not None:
             device = by.get("device")
             by = ReplacedBy(device=device and Device(**device), ip=by.get("ip"))
-        return cls(packed["session"], packed["reason"], packed.get("at"), by)
+        by_token = bool(packed.get("by_token"))
+        return cls(packed["session"], packed["reason"], packed.get("at"), by, by_token)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
         """Return the ``session.ended`` frame, in the active language.
@@ -95,9 +107,10 @@ class EndNotice:
     def message(self) -> str:
         """Return what happened in a sentence or two, in the active language."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
-            return _(
-                "You signed in on another device (%(device)s), so you were signed out here."
-            ) % {"device": self.by.device}
+            told = _("You signed in on %(device)s, so you were signed out here.")
+            return told % {"device": self.by.device}
+        if self.reason == EndReason.LOGGED_OUT and self.by_token:
+            return title(self.reason)
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -121,17 +134,19 @@ def notice_of(row: UserSession) -> EndNotice:
     by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
     if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return EndNotice(str(row.pk), row.end_reason, at, by)
+    by_token = row.kind == UserSession.Kind.TOKEN
+    return EndNotice(str(row.pk), row.end_reason, at, by, by_token)
 
 
-def notice_of_unknown(session_id: UUID) -> EndNotice:
-    """Return what to tell the tab of a session that the registry doesn't know: no reason."""
-    return EndNotice(str(session_id), None)
+def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
+    """Return what to tell the tab of a session that the registry doesn't know.
 
-
-def notice_of_gone_user(session_id: UUID) -> EndNotice:
-    """Return what to tell the client of a session whose user was deleted."""
-    return EndNotice(str(session_id), EndReason.DEACTIVATED)
+    Args:
+        session_id: which one.
+        user_is_gone: whether its user was deleted, and its row with it; else there is no
+            reason to tell.
+    """
+    return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
 
 def title(reason: str | None) -> str:
@@ -141,7 +156,7 @@ def title(reason: str | None) -> str:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
     titles: dict[str | None, str] = {
-        EndReason.SUPERSEDED: _("You are signed in somewhere else"),
+        EndReason.SUPERSEDED: _("You’ve been signed out here"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
         EndReason.DEACTIVATED: _("Your account is not active"),

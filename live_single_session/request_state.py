@@ -31,14 +31,17 @@ class RequestState:
         bearer: its session and user, where a token signs it in.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
-        layer_was_silent: whether it has waited in vain for the channel layer, which is not
-            waited for again.
+        chosen: the sessions that the user has picked to end then, if it was to pick.
+        only_asks: whether it is no use of its session, which it leaves as it is.
+        device: the name that an app gave its device in a body that Django hasn't read.
     """
 
     refused: LoginRefused | None = None
     bearer: Bearer | None = None
     take_over: int | None = None
-    layer_was_silent: bool = False
+    chosen: frozenset[UUID] | None = None
+    only_asks: bool = False
+    device: str = ""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -49,8 +50,8 @@ class SessionInfo:
 
     @property
     def device(self) -> str:
-        """The browser and its system in words; empty if they are unknown."""
-        return str(device_of(self.row.user_agent) or "")
+        """Its name, if an app gave one, or browser and system in words; empty if unknown."""
+        return self.row.device or str(device_of(self.row.user_agent) or "")
 
     @property
     def device_class(self) -> str:
@@ -60,6 +61,11 @@ class SessionInfo:
     @property
     def ip(self) -> str | None:
         return self.row.ip if self.tells_ip else None
+
+    @property
+    def shown_ip(self) -> str | None:
+        """The address, where it says something: not that of a proxy on the same machine."""
+        return None if self.ip is None or ip_address(self.ip).is_loopback else self.ip
 
     @property
     def started_at(self) -> datetime:
@@ -82,6 +88,11 @@ class SessionInfo:
     @property
     def ended_at(self) -> datetime | None:
         return self.row.ended_at
+
+    @property
+    def ended(self) -> str:
+        """When it ended, in words; empty while it is live."""
+        return "" if self.ended_at is None else ago(self.ended_at)
 
     @property
     def end_reason_text(self) -> str:

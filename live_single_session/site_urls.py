@@ -1,13 +1,14 @@
-"""URLs of the site: login page, "not you", status and choice; and a checked ``next``."""
+"""Addresses of the site: login page, help, status, choice, websocket; a safe ``next``."""
 
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, is_valid_path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from live_single_session.conf import DEFAULTS, conf
@@ -19,6 +20,14 @@ PASSWORD_RESET = (DEFAULTS["NOT_YOU_URL"], "account_reset_password")
 def login_url() -> str:
     """Return the URL of the site's login page."""
     return _resolved(settings.LOGIN_URL) or str(settings.LOGIN_URL)
+
+
+def home_url() -> str:
+    """Return where users go on from a page of ours: ``LOGIN_REDIRECT_URL``, or the root."""
+    root, home = get_script_prefix(), _resolved(settings.LOGIN_REDIRECT_URL)
+    if home is None or not is_valid_path("/" + urlsplit(home).path.removeprefix(root)):
+        return root  # Django's default is a page that few sites have
+    return home
 
 
 def not_you_url() -> str | None:
@@ -39,6 +48,12 @@ def choose_url() -> str | None:
     return reverse_or_none("live_single_session:choose")
 
 
+def socket_path() -> str | None:
+    """Return the path of the package's websocket below the script's prefix; None: none."""
+    path = conf.WEBSOCKET_PATH
+    return None if path is None else get_script_prefix().rstrip("/") + path
+
+
 def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:
     """Return where a request asks to go, if that is on this site; else ""."""
     wanted = request.POST.get(field, request.GET.get(field, ""))
@@ -46,6 +61,13 @@ def safe_next(request: HttpRequest, field: str = REDIRECT_FIELD_NAME) -> str:
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return wanted if is_safe else ""
+
+
+def with_query(url: str, extra: dict[str, str]) -> str:
+    """Return a URL with more in its query string."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(extra, safe="/")) if part)
+    return urlunsplit(parts._replace(query=query))
 
 
 def reverse_or_none(name: str, args: Collection[Any] = ()) -> str | None:

@@ -27,7 +27,7 @@ FLOORS = [
     {"policy", "client", "site_urls"},
     {"registry", "notices", "session_info"},
     {"backends", "session_status", "http", "admin"},
-    {"realtime", "views", "receivers"},
+    {"realtime", "views", "receivers", "health"},
     {
         "middleware",
         "routing",
@@ -37,6 +37,7 @@ FLOORS = [
         "management",
         "templatetags",
         "contrib",
+        "testing",
     },
 ]
 # What knows no code of ours, and what Django loads by itself.
@@ -60,6 +61,7 @@ PUBLIC = {
         "JWTAuthMiddleware",
         "JWTAuthentication",
         "SessionEnded",
+        "SessionLimit",
         "TokenLogoutView",
         "TokenObtainPairView",
         "TokenRefreshView",
@@ -69,12 +71,14 @@ PUBLIC = {
     ],
     "contrib.simplejwt.urls": ["urlpatterns"],
     "devices": ["device_of", "class_of"],
+    "health": ["ask", "view"],
     "middleware": ["SingleSessionMiddleware"],
     "models": ["EndReason", "UserSession"],
     "policy": ["device_class", "staff_only"],
     "routing": ["SingleSessionMiddlewareStack", "websocket_urlpatterns"],
     "signals": ["limit_exceeded", "login_refused", "session_ended", "session_started"],
     "templatetags.live_single_session": ["script_tag"],
+    "testing": ["Tab", "sign_in"],
     "urls": ["urlpatterns"],
 }
 

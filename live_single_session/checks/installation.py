@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core import checks
 from django.db import connections
@@ -13,8 +12,9 @@ from django.utils.module_loading import import_string
 from live_single_session import policy
 from live_single_session.backends.fence import Fence
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import make_layer
 from live_single_session.registry import db
-from live_single_session.site_urls import choose_url
+from live_single_session.site_urls import choose_url, status_url
 
 Messages = list[checks.CheckMessage]
 
@@ -32,6 +32,7 @@ def register() -> None:
     for check in (
         check_middleware,
         check_layer,
+        check_polling,
         check_engine,
         check_isolation,
         check_sqlite,
@@ -85,9 +86,11 @@ def _position(path: str, listed: list[str]) -> int | None:
 
 
 def check_layer(**kwargs: Any) -> Messages:
-    """W003 to W005 and W008: tabs would be told late, or not by every process."""
+    """W003 to W005, W008 and W011: tabs would be told late, or not by every process."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if layer is None:
+        if not _has_websocket():
+            return []
         return [
             checks.Warning(
                 "There is no default channel layer in CHANNEL_LAYERS.",
@@ -104,7 +107,18 @@ def check_layer(**kwargs: Any) -> Messages:
                 id="live_single_session.W004",
             )
         ]
-    return list(_lossy_redis(get_channel_layer()))
+    try:
+        made = make_layer()
+    except Exception as error:
+        return [
+            checks.Warning(
+                f"The channel layer can't be made: {type(error).__name__}: {error}",
+                hint="Tabs learn only by their re-check that their session has ended. "
+                "Correct CHANNEL_LAYERS['default'].",
+                id="live_single_session.W011",
+            )
+        ]
+    return list(_lossy_redis(made))
 
 
 def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
@@ -134,6 +148,25 @@ def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
 def _socket_timeout(layer: Any, index: int) -> float | None:
     timeout: float | None = layer.create_pool(index).make_connection().socket_timeout
     return timeout
+
+
+def check_polling(**kwargs: Any) -> Messages:
+    """W030: without a websocket, tabs have nothing to ask either."""
+    if _has_websocket() or status_url() is not None:
+        return []
+    return [
+        checks.Warning(
+            f"{SETTING}['WEBSOCKET_PATH'] is None, and the package's URLs are not included "
+            "in the site's: open tabs learn nothing until their next request.",
+            hint='Add path("session/", include("live_single_session.urls")) to the URLs.',
+            id="live_single_session.W030",
+        )
+    ]
+
+
+def _has_websocket() -> bool:
+    values = getattr(settings, SETTING, {})
+    return not isinstance(values, dict) or values.get("WEBSOCKET_PATH", "") is not None
 
 
 def check_engine(**kwargs: Any) -> Messages:

@@ -138,8 +138,8 @@ RULES: dict[str, Rule] = {
     "RECHECK_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
     "PUSH_TIMEOUT_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
     "WEBSOCKET_PATH": Rule(
-        lambda v: isinstance(v, str) and v.startswith("/"),
-        'a path that begins with "/"',
+        lambda v: v is None or (isinstance(v, str) and v.startswith("/")),
+        'None or a path that begins with "/"',
     ),
     "CLIENT_IP": Rule(
         lambda v: v is None or _is_callable(v),

@@ -153,11 +153,5 @@ def _end_expired(row: UserSession) -> UserSession | None:
 def tell(
     request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
-    """Return the answer to a request whose session has ended.
-
-    What is fetched ahead keeps the cookie, by which whoever looks is told.
-    """
-    session: Any = request.session
-    if responses.is_fetched_ahead(request):
-        keep_session_cookie(request, session.presented_key)
+    """Return the answer to a request whose session has ended."""
     return responses.session_ended(request, response, notice)

@@ -10,8 +10,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 
-from live_single_session.http.responses import with_query
-from live_single_session.site_urls import login_url, safe_next
+from live_single_session.site_urls import login_url, safe_next, with_query
 
 # The key of a session under which the time of this browser's last refusal is stored. A login
 # that comes again within ``AT_ONCE_SECONDS`` comes from a single sign-on, not from a person.
@@ -43,19 +42,19 @@ def login_pages_of(request: HttpRequest) -> LoginPages:
     """Return the pages around a request that signs in."""
     view = _login_view(request)
     next_field = REDIRECT_FIELD_NAME if view is None else view.redirect_field_name
-    is_login_page = view is not None or _is_known_login_page(request)
     return LoginPages(
-        login_page=request.path if is_login_page else login_url(),
-        is_login_page=is_login_page,
+        login_page=request.path if is_login_page(request) else login_url(),
+        is_login_page=is_login_page(request),
         next=safe_next(request, next_field),
         default_next=_default_next(request, view),
         next_field=next_field,
     )
 
 
-def _is_known_login_page(request: HttpRequest) -> bool:
+def is_login_page(request: HttpRequest) -> bool:
+    """Tell whether a request is to a login page: LOGIN_URL, the admin's or a LoginView."""
     match = request.resolver_match
-    if request.path == urlsplit(login_url()).path:
+    if request.path == urlsplit(login_url()).path or _login_view(request) is not None:
         return True
     return match is not None and "admin" in match.app_names and match.url_name == "login"
 
@@ -94,7 +93,7 @@ def _is_form(request: HttpRequest) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    return login_pages_of(request).is_login_page
+    return is_login_page(request)
 
 
 def back(request: HttpRequest) -> str:

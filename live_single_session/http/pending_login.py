@@ -9,6 +9,7 @@ have got. So a copy of it, even of a signed cookie, can't sign in a second time.
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import (
@@ -27,10 +28,10 @@ from django.utils.crypto import constant_time_compare
 from live_single_session import policy, registry
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http.login_page import REFUSED_AT, LoginPages, login_pages_of
-from live_single_session.http.responses import with_query
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from live_single_session.registry import limits
 from live_single_session.request_state import state_of
+from live_single_session.site_urls import with_query
 
 KEY = "_live_single_session_pending"
 SECONDS = 120
@@ -104,14 +105,23 @@ class Pending:
         """Return the sessions that the login would end."""
         return policy.over_limit(rivals, self.limit, by_use=limits.by_use())
 
-    def sign_in(self, request: HttpRequest, user: Any) -> None:
-        """Sign the user in, and end the sessions that are over the limit then.
+    def sign_in(
+        self, request: HttpRequest, user: Any, chosen: frozenset[UUID] | None = None
+    ) -> None:
+        """Sign the user in, and end what has to give way.
+
+        Args:
+            request: the request that brings the choice.
+            user: who signs in.
+            chosen: the sessions that the user has picked to end; None: those that
+                would give way first.
 
         Raises:
             LoginRefused: the choice was used already, or there was another login since.
         """
         request.session.update(self.data)
-        state_of(request).take_over = self.serial
+        state = state_of(request)
+        state.take_over, state.chosen = self.serial, chosen
         login(request, user, backend=self.backend)
 
 

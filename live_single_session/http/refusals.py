@@ -9,36 +9,39 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http import login_page, pending_login
-from live_single_session.http.responses import is_page
+from live_single_session.http.responses import is_htmx, is_page, send_to
 from live_single_session.models import UserSession
 from live_single_session.registry import engine, limits, logins
 from live_single_session.session_info import SessionInfo, ids_of
-from live_single_session.site_urls import choose_url, login_url
+from live_single_session.site_urls import choose_url, login_url, not_you_url
 
 
 def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
     """Return the response to a request whose login was refused."""
     _leave_again(request, refused.user)
     waiting = pending_login.of_session(request.session)
-    if not is_page(request):
+    if not (is_page(request) or is_htmx(request)):
         response: HttpResponse = _json(request, refused, waiting)
     elif waiting is not None:
-        response = HttpResponseRedirect(str(choose_url()))
+        response = send_to(request, str(choose_url()), _json(request, refused, waiting))
     elif login_page.would_come_back(request):
         response = _own_page(request, refused)
     else:
-        messages.warning(request, detail(refused.live), fail_silently=True)
-        response = HttpResponseRedirect(login_page.back(request))
+        text = f"{detail(refused.live)} {lost_device()}"
+        messages.warning(request, text, fail_silently=True)
+        back = login_page.back(request)
+        response = send_to(request, back, _json(request, refused, None))
     add_never_cache_headers(response)
     return response
 
@@ -80,6 +83,23 @@ def detail(live: Sequence[UserSession]) -> str:
         "You are already signed in on as many devices as are allowed. "
         "Sign out on one of them first, then sign in here."
     )
+
+
+def lost_device() -> str:
+    """Return in words what to do about a device that its user can't get to."""
+    if not_you_url() is None:
+        return _(
+            "You can’t get to that device? Ask those who run this site to sign you out there."
+        )
+    return _("You can’t get to that device? Change your password: that signs you out there.")
+
+
+def account_and_site(request: HttpRequest, user: Any) -> dict[str, str]:
+    """Return who signs in where, for a page that asks or refuses."""
+    return {
+        "account": format_html("<bdi>{}</bdi>", user.get_username()),
+        "site": format_html("<bdi>{}</bdi>", request.get_host()),
+    }
 
 
 def question(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
@@ -128,6 +148,7 @@ def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
         "sessions": [info.as_choice() for info in described(live, excess)],
         "choose_url": choose_url(),
         "choices": ["continue", "cancel"],
+        "end": [str(row.pk) for row in excess],
         "expires_in": waiting.seconds_left,
     }
 
@@ -137,6 +158,9 @@ def _own_page(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
         "detail": detail(refused.live),
         "places": described(refused.live),
         "login_page": login_page.back(request),
+        "lost_device": lost_device(),
+        "not_you_url": not_you_url(),
+        **account_and_site(request, refused.user),
     }
     return render(request, "live_single_session/refused.html", context, status=409)
 

@@ -10,10 +10,9 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
-from channels.db import database_sync_to_async
-from django.conf import settings
 
 from live_single_session.notices import EndNotice, in_language_of
+from live_single_session.realtime import measures
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     CLOSE_NOT_SIGNED_IN,
@@ -23,11 +22,11 @@ from live_single_session.realtime.asgi import (
     Send,
     accept,
     close,
-    required,
     say,
 )
+from live_single_session.realtime.lookup import find_status
 from live_single_session.realtime.watcher import watching
-from live_single_session.session_status import SessionStatus, status_of
+from live_single_session.session_status import SessionStatus
 
 # How much a client, which has nothing to send, may send before it is disconnected.
 MOST_FRAMES = 16
@@ -36,8 +35,6 @@ MOST_CHARACTERS = 4096
 MOST_SOCKETS = 100
 
 _sockets: Counter[UUID] = Counter()
-
-find_status = database_sync_to_async(status_of)
 
 
 class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -50,12 +47,7 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         await accept(scope, send)
-        found = await find_status(
-            required(scope, "session"),
-            required(scope, "user"),
-            required(scope, "cookies").get(settings.SESSION_COOKIE_NAME),
-            _page_session(scope),
-        )
+        found = await find_status(scope, _page_session(scope))
         if found.notice is not None:
             await _send_notice(scope, send, found.notice, signed_in=found.signed_in)
         elif found.session_id is not None:
@@ -72,9 +64,11 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
 def _counted(session_id: UUID) -> Iterator[bool]:
     """Count a socket of a session while it is open; yield whether there are too many."""
     _sockets[session_id] += 1
+    measures.sockets_changed.send_robust(None, change=1)
     try:
         yield _sockets[session_id] > MOST_SOCKETS
     finally:
+        measures.sockets_changed.send_robust(None, change=-1)
         _sockets[session_id] -= 1
         if not _sockets[session_id]:
             del _sockets[session_id]
@@ -84,7 +78,7 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
     assert found.session_id is not None  # noqa: S101
     listener = asyncio.create_task(_listen(receive))
     try:
-        async with watching(found.session_id, found.user_pk) as ended:
+        async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
             if not ended.done():
                 await _send(send, {"type": "session.ready", "session": str(found.session_id)})
             waiting: set[asyncio.Future[Any]] = {listener, ended}

@@ -10,17 +10,16 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from channels.layers import get_channel_layer
-
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import NOBODY, find_layer
+from live_single_session.realtime.layer_hosts import layer_hosts
 
 logger = logging.getLogger("live_single_session")
 
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
-NOBODY = "live-single-session.nobody"  # is in this group
-CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after it
+CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after one
 
 
 class Subscription:
@@ -39,6 +38,7 @@ class Subscription:
         self._layer: Any = None
         self._channel: str | None = None
         self._receiver: asyncio.Task[None] | None = None
+        self._receiving = object()  # of the receiver that is not to stop
         self._joined: set[str] = set()
         self._stale: set[str] = set()
         self._pause = FIRST_PAUSE
@@ -84,13 +84,14 @@ class Subscription:
 
     async def _open(self) -> None:
         if self._channel is None:
-            self._layer = get_channel_layer()
+            self._layer = find_layer()
             if self._layer is None:
                 return
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
-        if self._receiver is None or self._receiver.done():  # the layer may have cancelled it
-            self._receiver = asyncio.create_task(self._receive())
+        if self._receiver is None or self._receiver.done():  # its layer may have cancelled it
+            self._receiving = object()
+            self._receiver = asyncio.create_task(self._receive(self._receiving))
 
     async def _each(
         self,
@@ -123,9 +124,9 @@ class Subscription:
         self._stale.discard(group)
         await self._layer.group_discard(group, self._channel)
 
-    async def _receive(self) -> None:
-        receiver, channel = asyncio.current_task(), self._channel
-        while self._receiver is receiver:
+    async def _receive(self, me: object) -> None:
+        channel = self._channel
+        while self._receiving is me:
             try:
                 self._deliver(await self._layer.receive(channel))
                 self._pause = FIRST_PAUSE
@@ -136,9 +137,9 @@ class Subscription:
                 await asyncio.sleep(self._pause)
 
     async def _stop_receiving(self) -> None:
-        receiver, self._receiver = self._receiver, None
-        # The Redis client sometimes loses a cancellation that meets an answer, and goes on
-        # to wait for the next message.
+        receiver, self._receiver, self._receiving = self._receiver, None, object()
+        # A cancellation that meets an answer of Redis is now and then lost in its client,
+        # which goes on to wait for the next message.
         for _ in range(CANCELLATIONS):
             if receiver is None or receiver.done():
                 return
@@ -156,7 +157,7 @@ class Subscription:
             # Where the pub/sub layer takes itself for subscribed, joining asks nobody.
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 await self._layer.group_send(NOBODY, {"type": NOBODY})
-        logger.info("The channel layer works again")
+        logger.info("The channel layer works again (at %s)", layer_hosts())
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
         # The receiver may wait on a dead connection. It isn't stopped while the layer is down:
         # the pub/sub layer unsubscribes a receiver that stops, and logs that this failed.
@@ -166,7 +167,11 @@ class Subscription:
     def _note(self, error: Exception) -> None:
         """Log a failure, have all groups joined again, and wait longer before the next try."""
         if not self._retry_at:
-            reason = type(error).__name__
-            logger.warning("The channel layer failed (%s); it is tried again", reason)
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            logger.warning(
+                "The channel layer failed (%s, at %s); it is tried again",
+                type(cause).__name__,
+                layer_hosts(),
+            )
         self.invalidate()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)

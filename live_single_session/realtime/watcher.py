@@ -18,18 +18,19 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from channels.db import database_sync_to_async
-
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
-from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
+from live_single_session.notices import EndNotice
+from live_single_session.realtime import measures
+from live_single_session.realtime.lookup import Place, place_of
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.recheck import Found, ended_in
 from live_single_session.realtime.subscription import Subscription
-from live_single_session.registry import db, ending
 
 logger = logging.getLogger("live_single_session")
 
 RETRY_SECONDS = 1.0  # after the registry could not be asked
+FIRST_LOOK_SECONDS = 5.0  # that a connection waits for it
 
 Ended = asyncio.Future[EndNotice]
 
@@ -37,21 +38,24 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDict
 
 
 @asynccontextmanager
-async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
-    """Watch a session for as long as the context lasts.
+async def watching(
+    session_id: UUID, user_pk: object, tenant: object = None
+) -> AsyncIterator[Ended]:
+    """Watch one session for as long as the context lasts.
 
-    Entering it looks into the registry: if the session has ended already, the future is
-    done.
+    Entering takes as long as one look at the registry: a session that has ended already
+    is known to have ended. It waits for no registry that can't be asked.
 
     Args:
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
+        tenant: whose it is, where that is known and tenants have tables of their own.
 
     Yields:
         a future of the notice, which is done when the session has ended.
     """
     watcher = get_watcher()
-    waiter = watcher.enter(session_id, group_of(user_pk, db.database()))
+    waiter = watcher.enter(Waiter(session_id, user_pk, await place_of(tenant)))
     try:
         await waiter.looked()
         yield waiter.ended
@@ -70,21 +74,27 @@ def get_watcher() -> "Watcher":
 class Waiter:
     """One connection that waits for the end of its session."""
 
-    __slots__ = ("_first_look", "ended", "group", "session_id")
+    __slots__ = ("_first_look", "ended", "group", "place", "session_id", "user_pk")
 
-    def __init__(self, session_id: UUID, group: str) -> None:
+    def __init__(self, session_id: UUID, user_pk: object, place: Place) -> None:
         loop = asyncio.get_running_loop()
         self.session_id = session_id
-        self.group = group
+        self.user_pk = user_pk
+        self.place = place
+        self.group = group_of(user_pk, place.using)
         self.ended: Ended = loop.create_future()
         # Deleted once it is done: an idle connection must stay cheap.
         self._first_look: asyncio.Future[None] | None = loop.create_future()
 
     async def looked(self) -> None:
-        """Wait until the registry has been asked once, or the session has ended."""
+        """Wait until the registry was asked, or is too slow, or the session has ended."""
         if self._first_look is not None:
-            await self._first_look
+            await asyncio.wait({self._first_look}, timeout=FIRST_LOOK_SECONDS)
             self._first_look = None
+
+    def is_answered(self, found: Found | None, place: Place) -> bool:
+        """Tell whether an answer from some place is one about this connection's session."""
+        return found is None or not found.is_missing or self.place.is_surely(place)
 
     def look_is_done(self) -> None:
         if self._first_look is not None and not self._first_look.done():
@@ -107,12 +117,12 @@ class Watcher:
         self._changed = asyncio.Event()
         self._subscription = Subscription(deliver=self._deliver, lost=self._changed.set)
         self._task: asyncio.Task[None] | None = None
+        self._is_registry_away = False
 
-    def enter(self, session_id: UUID, group: str) -> Waiter:
+    def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
-        waiter = Waiter(session_id, group)
-        self._waiters.setdefault(session_id, set()).add(waiter)
-        self._groups.setdefault(group, set()).add(waiter)
+        self._waiters.setdefault(waiter.session_id, set()).add(waiter)
+        self._groups.setdefault(waiter.group, set()).add(waiter)
         self._unseen.add(waiter)
         self._changed.set()
         if self._task is None:
@@ -122,7 +132,7 @@ class Watcher:
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Stop to watch a session for one connection."""
+        """Watch no longer for this connection."""
         waiter.ended.cancel()
         self._unseen.discard(waiter)
         _discard(self._waiters, waiter.session_id, waiter)
@@ -170,21 +180,33 @@ class Watcher:
             joining.cancel()
 
     async def _look(self) -> None:
-        """Ask the registry about the sessions that may have ended without a message."""
-        waiters, self._unseen = self._unseen, set()
-        if not waiters:
-            return
-        try:
-            ended = await _ended_among({waiter.session_id for waiter in waiters})
-        except Exception:
-            logger.exception("The registry could not be asked; it is asked again")
-            self._unseen |= {waiter for waiter in waiters if not waiter.ended.done()}
-            return
-        for waiter in waiters:
-            if waiter.session_id in ended:
-                row = ended[waiter.session_id]
-                waiter.end(notice_of(row) if row else notice_of_unknown(waiter.session_id))
-            waiter.look_is_done()
+        """Ask the registry about the sessions that may have ended unheard."""
+        waiters, self._unseen = list(self._unseen), set()
+        while waiters:
+            place = waiters[0].place
+            here = [waiter for waiter in waiters if waiter.place.key == place.key]
+            try:
+                ended = await ended_in(place, {w.session_id: w.user_pk for w in here})
+            except Exception as error:
+                self._note_failure(error)
+                measures.rechecked.send_robust(None, outcome=measures.FAILED)
+                self._unseen |= {waiter for waiter in here if not waiter.ended.done()}
+                looked_at = here
+            else:
+                self._is_registry_away = False
+                measures.rechecked.send_robust(None, outcome=measures.DONE)
+                looked_at = [w for w in here if w.is_answered(ended.get(w.session_id), place)]
+                for waiter in looked_at:
+                    if waiter.session_id in ended:
+                        waiter.end(ended[waiter.session_id].notice)
+            for waiter in looked_at:
+                waiter.look_is_done()
+            waiters = list(set(waiters) - set(looked_at))
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._is_registry_away:
+            logger.error("The registry can't be asked; it is asked again", exc_info=error)
+        self._is_registry_away = True
 
     async def _wait(self) -> None:
         seconds = self._next_check - asyncio.get_running_loop().time()
@@ -216,10 +238,6 @@ class Watcher:
         for notice in notices:
             for waiter in self._waiters.get(as_uuid(notice.session), ()):  # type: ignore[arg-type]
                 waiter.end(notice)
-
-
-# Closes unusable connections to the database, as the registry's own async functions don't.
-_ended_among = database_sync_to_async(ending.ended_among)
 
 
 def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:

@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connections, router, transaction
 from django.db.models import DateTimeField, Subquery, Value
 from django.db.models.functions import Now as DatabaseNow
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from live_single_session.exceptions import Busy
@@ -20,6 +21,10 @@ from live_single_session.models import Installation, UserSession, UserSessionQue
 CHUNK = 500
 INSTALLATION_PK = 1
 LOCK_SECONDS = 10  # that a lock which others hold is waited for
+
+# Always true. What asks for the time is cached neither by django-cachalot, which has to see
+# Django's own class, nor by pgpool.
+UNCACHED = IsNull(DatabaseNow(), False)
 
 
 class Now(DatabaseNow):
@@ -108,7 +113,7 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """
     using = database()
     features = connections[using].features
-    users = get_user_model()._base_manager.using(using).filter(pk__in=user_pks)
+    users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
     name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
     users = users.only(*_needed_fields()).annotate(
         registry_now=Now(), registry_installation=Subquery(name)
@@ -166,8 +171,8 @@ def _bounded_wait(using: str) -> Iterator[None]:
 
 
 def rows() -> UserSessionQuerySet:
-    """Return all sessions, from the database that is written to."""
-    return UserSession.objects.using(database())
+    """Return all sessions, where they are written, and past any cache of queries."""
+    return UserSession.objects.using(database()).filter(UNCACHED)
 
 
 def on_commit(function: Any, *args: Any) -> None:

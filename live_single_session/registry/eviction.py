@@ -30,14 +30,19 @@ def enforce_limit(
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
+    if terms.chosen is not None:
+        enough = len(rivals)  # any of them may be one that stays
     ordered = limits.oldest_first(rivals, terms)
     held, forgotten = split_by_engine(ordered, enough, lock.now)
     excess = limits.over_limit(held, terms)
-    if excess and refusing:
+    evicted = excess
+    if excess and terms.chosen is not None:
+        evicted = [row for row in held if row.pk in terms.chosen]
+    if excess and (refusing or len(evicted) < len(excess)):
         held = limits.oldest_first(held, terms)
         raise LoginRefused(current.user, held, terms, current.serial)
     ending.end_rows(forgotten, EndReason.EXPIRED, lock.now)
-    ending.end_rows(excess, EndReason.SUPERSEDED, lock.now, replaced_by=current)
+    ending.end_rows(evicted, EndReason.SUPERSEDED, lock.now, replaced_by=current)
 
 
 def evict_adopted(

@@ -36,10 +36,11 @@ def terms_for(user: Any, request: HttpRequest | None) -> Terms:
     """Return the rules that apply to a user's login by this request."""
     if getattr(request, "single_session_exempt", False):
         return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
-    expected_serial = state_of(request).take_over
+    state = state_of(request)
+    expected_serial = state.take_over
     on_limit = conf.ON_LIMIT if expected_serial is None else policy.END_OLDEST
     slot, limit = _slot_for(user, request), limit_for(user, request)
-    return Terms(slot, limit, on_limit, by_use(), expected_serial)
+    return Terms(slot, limit, on_limit, by_use(), expected_serial, state.chosen)
 
 
 def by_use() -> bool:

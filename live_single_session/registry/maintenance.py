@@ -19,13 +19,15 @@ from live_single_session.models import (
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import db, ending, engine, eviction, limits
+from live_single_session.registry import db, ending, engine, events, eviction, limits
 
 
 def end_many(
     rows: UserSessionQuerySet, reason: str, progress: Callable[[int], None] | None = None
 ) -> int:
     """End sessions of many users, in batches: each takes the same few queries, and commits.
+
+    Their tabs are told when all have ended: however slow that is, it keeps no session live.
 
     Args:
         rows: which ones; those that have ended already are left alone.
@@ -36,15 +38,16 @@ def end_many(
         how many this call ended.
     """
     ended = 0
-    for batch in db.batches(rows.live()):
-        users = {user_pk for _, user_pk in batch}
-        match = Q(pk__in=[pk for pk, _ in batch])
-        with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
-            found = list(db.rows().live().filter(match))
-            ending.end_rows(found, reason, now)
-            ended += len(found)
-        if progress is not None:
-            progress(len(batch))
+    with events.at_last():
+        for batch in db.batches(rows.live()):
+            users = {user_pk for _, user_pk in batch}
+            match = Q(pk__in=[pk for pk, _ in batch])
+            with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
+                found = list(db.rows().live().filter(match).select_related("user"))
+                ending.end_rows(found, reason, now)
+                ended += len(found)
+            if progress is not None:
+                progress(len(batch))
     return ended
 
 

@@ -109,6 +109,7 @@ def insert(
         serial=serial,
         ip=client.ip,
         user_agent=client.user_agent,
+        device=client.device,
         started_at=now,
     )
     if token_lifetime is not None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.contrib import auth
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection
@@ -32,8 +32,8 @@ from live_single_session.registry import (
     records,
 )
 from live_single_session.registry import engine as session_engine
-from tests.helpers.django_browser import Browser, live, reasons
-from tests.helpers.engines import ENGINES, KEYED
+from tests.helpers.browsers import Browser, live, reasons
+from tests.helpers.engines import ENGINES, KEYED, engine_holds
 from tests.helpers.threads import Hook, held, in_threads
 from tests.site.gate import Gate
 from tests.site.people import credentials
@@ -43,16 +43,9 @@ PROTECTED = pytest.mark.parametrize("protected", [True, False], ids=["protected"
 
 def tab_of(browser):
     """Another tab of the same browser, as far as what it sends is concerned."""
-    tab = Browser(browser.twin)
+    tab = Browser(browser.twin, raise_request_exception=False)
     tab.cookie = browser.cookie
     return tab
-
-
-def engine_holds(key):
-    """Whether Django's own engine would still sign somebody in with this key."""
-    store = session_engine.store_class()
-    plain = next(base for base in store.__mro__ if base.__module__.startswith("django."))
-    return SESSION_KEY in plain(key).load()
 
 
 # A slow request that saves its session after it ended
@@ -63,7 +56,7 @@ def test_inv2_slow_request_gets_its_own_answer_and_saves_nothing(
     path, twin, engine, gate, right, settings
 ):
     settings.GATE_DIRECTORY = str(gate.directory)
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     with held(gate, left, path) as answer:
@@ -304,7 +297,7 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
 def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, monkeypatch):
     """It has committed, and its browser has no cookie yet; its session is there already."""
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2}
-    first, second, third = Browser(), Browser(), Browser()
+    first, second, third = (Browser(raise_request_exception=False) for _ in range(3))
     first.sign_in()
     answering = Hook(
         monkeypatch,
@@ -436,7 +429,7 @@ def test_inv2_key_that_rotates_in_a_header_is_followed(
 
 
 def test_inv2_slow_request_beside_a_logout(engine, twin, gate):
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     tab = tab_of(left)
@@ -518,7 +511,7 @@ def test_inv3_rollback_after_the_end_was_written(protected, engine, left, right,
         monkeypatch.setattr(MarkedFence, "_judge", refuse)
     left.sign_in()
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    assert right.post("/api/login-and-fail/", credentials("alice")).status_code == 500
+    assert right.post_json("/api/login-and-fail/", credentials("alice")).status_code == 500
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", False)
     harmed = not protected and engine in ("cached_db", "cache")
     assert left.who() == (None if harmed else "alice")

@@ -35,7 +35,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MOST_WORDS = 2000
 
 # How the blocks of each language are looked at below.
-CHECKED = {"console", "css", "django", "http", "js", "json", "nginx", "python", "sql"}
+CHECKED = {
+    *("console", "css", "django", "html", "http"),
+    *("js", "json", "nginx", "python", "sql"),
+}
 # The mark of output, and of what is drawn.
 OUTPUT = {"text"}
 
@@ -131,6 +134,19 @@ def test_json_is_valid(code):
 @in_language("django")
 def test_templates_compile(code):
     engines["django"].from_string(code)
+
+
+@in_language("html")
+async def test_html_needs_no_repair(code, browser):
+    """A browser mends what is wrong with it, and writes it otherwise then."""
+    page = await browser.new_page()
+    names = re.findall(r"</?([a-z]+)", code)
+    mended = await page.evaluate(
+        "code => new DOMParser().parseFromString(code, 'text/html').documentElement.outerHTML",
+        code,
+    )
+    await page.close()
+    assert re.findall(r"</?([a-z]+)", mended) == names
 
 
 @in_language("js")

@@ -8,8 +8,8 @@ from rest_framework.test import APIClient
 from live_single_session.contrib.simplejwt.conf import DEFAULTS
 from live_single_session.contrib.simplejwt.urls import urlpatterns
 from tests.contrib.simplejwt.apps import App
-from tests.contrib.simplejwt.test_one_session import sign_in_on_website
 from tests.docs.pages import BLOCKS, DOCS, block_with
+from tests.helpers.browsers import Browser
 
 PAGE = (DOCS / "tokens.md").read_text()
 
@@ -52,7 +52,7 @@ def test_the_recipe_for_slots(alice, new_app, settings):
     names = {}
     exec(recipe.partition("# settings.py")[0], names)
     settings.LIVE_SINGLE_SESSION = {"SLOT": names["slot"]}
-    browser, app = sign_in_on_website(), new_app()
+    browser, app = Browser.signed_in(), new_app()
     app.obtain()
     assert browser.get("/whoami/").json() == {"user": "alice"}
     assert app.me().status_code == 200

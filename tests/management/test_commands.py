@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import Browser
+from tests.helpers.browsers import Browser
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,7 @@
 import pytest
 from django.views.decorators.debug import sensitive_variables
 
-from tests.helpers.clients import PAGE, Browser
+from tests.helpers.browsers import PAGE, Browser
 from tests.site.people import credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +23,7 @@ def switch_users(browser):
 
 
 def log_in(browser, name):
-    browser.post("/api/login/", credentials(name), content_type="application/json")
+    browser.post_json("/api/login/", credentials(name))
 
 
 def rotate(browser):
@@ -64,7 +64,7 @@ WHERE = [
 def test_inv7_reports_of_errors(what, where, alice, bob, reports, monkeypatch):
     browser = Browser(raise_request_exception=False)
     browser.sign_in()
-    key = browser.key
+    key = browser.cookie
     if what in WITH_A_DEAD_COOKIE:
         Browser().sign_in()
     monkeypatch.setattr(f"live_single_session.{where}", broken)

@@ -12,6 +12,7 @@ _HOMES = {
     "JWTAuthMiddleware": "websocket",
     "JWTAuthentication": "authentication",
     "SessionEnded": "exceptions",
+    "SessionLimit": "exceptions",
     "TokenLogoutSerializer": "serializers",
     "TokenLogoutView": "views",
     "TokenObtainPairSerializer": "serializers",

@@ -116,7 +116,7 @@ def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
         return AuthenticationFailed(_("User not found"), code="user_not_found")
     user = _find(token)
     return (
-        SessionEnded(notice_of_unknown(session_id))
+        SessionEnded(notice_of_unknown(session_id, user_is_gone=True))
         if user is None
         else _why_not_live(user, session_id)
     )
@@ -136,7 +136,8 @@ def _inactive(session_id: UUID | None) -> AuthenticationFailed:
     """End the session of a user who was deactivated without Django's signals."""
     if session_id is not None:
         row = ending.ended_among({session_id}).get(session_id)
-        return SessionEnded(notice_of(row) if row else notice_of_unknown(session_id))
+        missing = notice_of_unknown(session_id, user_is_gone=True)
+        return SessionEnded(notice_of(row) if row else missing)
     return AuthenticationFailed(_("User is inactive"), code="user_inactive")
 
 

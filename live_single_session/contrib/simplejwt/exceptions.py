@@ -1,7 +1,8 @@
-"""``SessionEnded``: the answer to a token whose session has ended."""
+"""What a client is told whose session has ended, or who finds no place to sign in."""
 
 from typing import Any
 
+from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.authentication import AUTH_HEADER_TYPES
 from rest_framework_simplejwt.exceptions import InvalidToken
 
@@ -14,14 +15,14 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
     A subclass of simplejwt's ``InvalidToken``.
 
     Attributes:
-        reason: an ``EndReason``.
+        reason: an ``EndReason``, or ``unknown``.
     """
 
     auth_header = f'{AUTH_HEADER_TYPES[0]} realm="api", error="invalid_token"'
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
-        self.reason = notice.reason
+        self.reason = notice.code
 
     @property
     def status_code(self) -> int:
@@ -35,6 +36,16 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
     @status_code.setter
     def status_code(self, value: int) -> None:
         pass
+
+
+class SessionLimit(APIException):  # type: ignore[misc]
+    """The user is signed in on as many devices as are allowed: 409, with a list of them."""
+
+    status_code = 409
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__()
+        self.detail = body  # as it is: Django REST framework would make text of its numbers
 
 
 def tell_in_header(view: Any, error: Exception) -> None:

@@ -1,10 +1,13 @@
 """Sign a user in by tokens: one session, and a pair of tokens that carry its id."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import update_last_login
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework_simplejwt.exceptions import AuthenticationFailed
@@ -19,6 +22,14 @@ from live_single_session.models import UserSession
 from live_single_session.registry import db, lifecycle, logins
 from live_single_session.request_state import django_request, state_of
 
+# Whether a session is being started in this context, for which a token is made.
+_starting: ContextVar[bool] = ContextVar("live_single_session_starting", default=False)
+
+
+def is_starting() -> bool:
+    """Tell whether a token is made for a session that is being started already."""
+    return _starting.get()
+
 
 @sensitive_variables()
 def sign_in(
@@ -26,6 +37,7 @@ def sign_in(
     request: Any,
     *,
     take_over: int | None = None,
+    device: str = "",
     get_token: Callable[[Any], Any] = RefreshToken.for_user,
     lifetime: timedelta | None = None,
 ) -> dict[str, str]:
@@ -38,6 +50,7 @@ def sign_in(
         user: the user, authenticated.
         request: the request that signs in, Django's or Django REST framework's, if any.
         take_over: the choice of a user who was asked, see ``refusal.refusal_body()``.
+        device: the name that an app gives its device.
         get_token: makes the refresh token.
         lifetime: how long refresh tokens are valid; default: as simplejwt's settings say.
 
@@ -52,25 +65,49 @@ def sign_in(
     request = django_request(request)
     if take_over is not None and conf.ON_LIMIT == policy.ASK:
         state_of(request).take_over = take_over
+    if device:
+        state_of(request).device = device
+    refresh = start_session(user, request, get_token, lifetime)
+    return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+
+@sensitive_variables()
+def start_session(
+    user: Any,
+    request: HttpRequest | None,
+    get_token: Callable[[Any], Any],
+    lifetime: timedelta | None = None,
+) -> Any:
+    """Start a session for a user, and return its refresh token; see ``sign_in()``."""
     lifetime = RefreshToken.lifetime if lifetime is None else lifetime
-    tokens: dict[str, str] = {}
+    issued = []
 
     # In the login's transaction: if no tokens can be made, no session ends.
     def issue(session: UserSession) -> None:
         _check_still_the_same(user)
-        refresh = get_token(user)
+        with _starting_a_session():
+            refresh = get_token(user)
         refresh[SID] = str(session.pk)
-        tokens["refresh"] = str(refresh)
-        tokens["access"] = str(refresh.access_token)
-        _record_with_sid(refresh, tokens["refresh"])
+        str(refresh.access_token)  # which fails here, if at all
+        _record_with_sid(refresh, str(refresh))
         left = time_left(refresh)
         if left > lifetime:
             lifecycle.prolong(session.pk, user.pk, left)
         if api_settings.UPDATE_LAST_LOGIN:
             update_last_login(None, user)  # type: ignore[arg-type]
+        issued.append(refresh)
 
     logins.start_token(user, request, lifetime, issue)
-    return tokens
+    return issued[-1]
+
+
+@contextmanager
+def _starting_a_session() -> Iterator[None]:
+    token = _starting.set(True)
+    try:
+        yield
+    finally:
+        _starting.reset(token)
 
 
 def _check_still_the_same(user: Any) -> None:

@@ -11,8 +11,6 @@ from rest_framework_simplejwt import views
 
 from live_single_session.contrib.simplejwt import serializers
 from live_single_session.contrib.simplejwt.exceptions import tell_in_header
-from live_single_session.contrib.simplejwt.refusal import answer_refusal
-from live_single_session.exceptions import LoginRefused
 
 _secrets = sensitive_post_parameters("password", "refresh", "token")
 
@@ -45,13 +43,6 @@ class TokenObtainPairView(SessionTokenView, views.TokenObtainPairView):  # type:
     """
 
     serializer_class = serializers.TokenObtainPairSerializer
-
-    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Sign in, or return the sessions that are kept."""
-        try:
-            return super().post(request, *args, **kwargs)
-        except LoginRefused as refused:
-            return answer_refusal(request, refused)
 
 
 class TokenRefreshView(SessionTokenView, views.TokenRefreshView):  # type: ignore[misc]
