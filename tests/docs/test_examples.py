@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from tests.docs.pages import block_with
-from tests.helpers.clients import AsyncBrowser
+from tests.helpers.browsers import AsyncBrowser
 
 
 @pytest.mark.django_db(transaction=True)

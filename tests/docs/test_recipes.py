@@ -15,7 +15,7 @@ from django.core.checks import run_checks
 from live_single_session.models import EndReason, UserSession
 from live_single_session.signals import session_ended
 from tests.docs.pages import DOCS, block_with
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 from tests.servers.process import ROOT
 
 

@@ -17,7 +17,7 @@ from live_single_session.contrib.simplejwt.checks import RULES as TOKEN_RULES
 from live_single_session.models import EndReason, UserSession
 from live_single_session.notices import notice_of
 from tests.docs.pages import DOCS, block_with
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 from tests.servers.process import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
