@@ -128,16 +128,8 @@ class SlotFilter(admin.SimpleListFilter):
 class UserSessionAdmin(_ModelAdmin):
     """Shows the registry, read-only."""
 
-    list_display = (
-        "user_link",
-        "device_in_words",
-        "ip",
-        "slot",
-        "started_at",
-        "last_seen_at",
-        "state",
-    )
-    list_display_links = ("device_in_words",)
+    list_display = ("user_link", "named", "ip", "slot", "started_at", "last_seen_at", "state")
+    list_display_links = ("named",)
     list_filter = (StateFilter, "end_reason", "kind", SlotFilter)
     list_select_related = ("user",)
     list_per_page = 50
@@ -151,7 +143,7 @@ class UserSessionAdmin(_ModelAdmin):
         "user_link",
         "kind",
         "slot",
-        "device_in_words",
+        "named",
         "user_agent",
         "ip",
         "started_at",
@@ -195,14 +187,10 @@ class UserSessionAdmin(_ModelAdmin):
     @admin.display(description=_("replaced by"))
     def replaced_by_link(self, row: UserSession) -> str:
         newer = row.replaced_by
-        return (
-            _link(newer, self.device_in_words(newer))
-            if newer
-            else self.get_empty_value_display()
-        )
+        return _link(newer, self.named(newer)) if newer else self.get_empty_value_display()
 
     @admin.display(description=_("device"))
-    def device_in_words(self, row: UserSession) -> str:
+    def named(self, row: UserSession) -> str:
         return row.device or str(device_of(row.user_agent) or _("Unknown device"))
 
     @admin.display(description=_("state"), ordering="ended_at")
@@ -216,12 +204,7 @@ class UserSessionAdmin(_ModelAdmin):
         )
         spared = those_who_may_do_more(request.user, users)
         number_spared = spared.count()
-        rows = queryset.order_by()
-        _end(
-            self,
-            request,
-            rows.exclude(user__in=spared.values("pk")) if number_spared else rows,
-        )
+        _end(self, request, queryset.order_by().exclude(user__in=spared.values("pk")))
         _tell_of_spared(self, request, number_spared)
 
 

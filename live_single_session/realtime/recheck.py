@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.realtime.lookup import Place
-from live_single_session.registry import db, ending
+from live_single_session.registry import db, ending, removal
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,20 @@ class Found:
     is_missing: bool
 
 
-async def ended_in(place: Place, users: Mapping[UUID, object]) -> dict[UUID, Found]:
+async def ended_in(
+    place: Place, users: Mapping[UUID, object], *, ask_engine: bool = False
+) -> dict[UUID, Found]:
     """Return those of some sessions that have ended.
 
     Args:
         place: where they are.
         users: whose they are: primary keys by session.
+        ask_engine: whether to look for those that the engine no longer has, too.
     """
     # Where no tenants are: not in the context of the connection that happens to be first.
     context = place.context.copy() if settings.DATABASE_ROUTERS else contextvars.Context()
     # Closes connections to the database that have become unusable, unlike the registry's own.
-    asking = database_sync_to_async(place.run)(_ended_among, users)
+    asking = database_sync_to_async(place.run)(_ended_among, users, ask_engine)
     task: asyncio.Task[dict[UUID, Found]] = asyncio.create_task(asking, context=context)
     try:
         return await task
@@ -47,7 +50,9 @@ async def ended_in(place: Place, users: Mapping[UUID, object]) -> dict[UUID, Fou
         task.cancel()
 
 
-def _ended_among(users: Mapping[UUID, object]) -> dict[UUID, Found]:
+def _ended_among(users: Mapping[UUID, object], ask_engine: bool) -> dict[UUID, Found]:
+    if ask_engine:
+        removal.end_removed(users.keys())
     rows = ending.ended_among(users.keys())
     missing = [session_id for session_id, row in rows.items() if row is None]
     gone = _gone_among({str(users[session_id]) for session_id in missing})

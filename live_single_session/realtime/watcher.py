@@ -118,6 +118,7 @@ class Watcher:
         self._subscription = Subscription(deliver=self._deliver, lost=self._changed.set)
         self._task: asyncio.Task[None] | None = None
         self._is_registry_away = False
+        self._is_recheck = False
 
     def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
@@ -182,11 +183,13 @@ class Watcher:
     async def _look(self) -> None:
         """Ask the registry about the sessions that may have ended unheard."""
         waiters, self._unseen = list(self._unseen), set()
+        ask_engine, self._is_recheck = self._is_recheck, False
         while waiters:
             place = waiters[0].place
             here = [waiter for waiter in waiters if waiter.place.key == place.key]
             try:
-                ended = await ended_in(place, {w.session_id: w.user_pk for w in here})
+                users = {w.session_id: w.user_pk for w in here}
+                ended = await ended_in(place, users, ask_engine=ask_engine)
             except Exception as error:
                 self._note_failure(error)
                 measures.rechecked.send_robust(None, outcome=measures.FAILED)
@@ -224,6 +227,7 @@ class Watcher:
         self._look_at_all()
 
     def _look_at_all(self) -> None:
+        self._is_recheck = True
         self._unseen.update(*self._waiters.values())
 
     def _deliver(self, message: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 from tests.servers.npm import npm
 from tests.site.people import PASSWORD
 
@@ -27,18 +27,38 @@ PAGE = """
 """
 
 
+# With it, and with a poll that may be told before the socket is.
+POLL = '<textarea id="draft"></textarea><p hx-trigger="every 200ms" hx-get="/api/private/" '
+POLLING = "{% load live_single_session %}" + PAGE.lstrip().replace("<p ", POLL).replace(
+    "</head>", "{% live_single_session %}</head>"
+)
+
+
+@pytest.fixture
+def page_of_site():
+    return PAGE
+
+
 @pytest.fixture(params=["2", "4"])
-def site(request, tmp_path, start_daphne, site_database):
+def site(request, page_of_site, tmp_path, start_daphne, site_database):
     """The test site, whose private page has htmx in it."""
     script = npm(f"htmx{request.param}", f"htmx.org@{request.param}") / "dist" / "htmx.min.js"
     (tmp_path / "htmx.js").write_text(script.read_text())
-    (tmp_path / "private.html").write_text(PAGE)
+    (tmp_path / "private.html").write_text(page_of_site)
     (tmp_path / "with_htmx.py").write_text(SETTINGS.format(folder=str(tmp_path)))
     return start_daphne(
         DATABASE_URL=site_database("sqlite"),
         DJANGO_SETTINGS_MODULE="with_htmx",
         PYTHONPATH=f"{tmp_path}:.",
     )
+
+
+async def sign_in(site, context):
+    answer = await context.request.post(
+        f"{site.url}/api/login/",
+        data=json.dumps({"username": "alice", "password": PASSWORD}),
+    )
+    assert answer.ok
 
 
 @pytest.mark.parametrize(
@@ -48,17 +68,31 @@ def site(request, tmp_path, start_daphne, site_database):
 )
 async def test_inv4_a_click_leads_to_the_login_page(site, new_browser_context, click, back):
     old, new = await new_browser_context(), await new_browser_context(user_agent=FIREFOX)
-    for context in (old, new):
-        answer = await context.request.post(
-            f"{site.url}/api/login/",
-            data=json.dumps({"username": "alice", "password": PASSWORD}),
-        )
-        assert answer.ok
-        if context is old:
-            page = await old.new_page()
-            await page.goto(f"{site.url}/private/?tab=2#key=secret")
+    await sign_in(site, old)
+    page = await old.new_page()
+    await page.goto(f"{site.url}/private/?tab=2#key=secret")
+    await sign_in(site, new)
 
     await page.locator(click).click()
 
     await expect(page.get_by_text("so you were signed out here")).to_be_visible()
     assert page.url == f"{site.url}/accounts/login/?next={back}&ended=superseded"
+
+
+@pytest.mark.parametrize("page_of_site", [POLLING], ids=["polling"])
+async def test_inv4_a_poll_leaves_the_page_and_what_was_typed_under_the_dialog(
+    site, new_browser_context
+):
+    old, new = await new_browser_context(), await new_browser_context(user_agent=FIREFOX)
+    await sign_in(site, old)
+    page = await old.new_page()
+    await page.goto(f"{site.url}/private/")
+    await page.locator("#draft").fill("Not saved")
+    await expect(page.locator("#piece")).to_contain_text("alice")
+    await sign_in(site, new)
+
+    await expect(page.get_by_role("alertdialog")).to_be_visible()
+    async with page.expect_response("**/api/private/"):
+        pass  # another poll
+    await expect(page.locator("#draft")).to_have_value("Not saved")
+    await expect(page.get_by_role("alertdialog")).to_be_visible()

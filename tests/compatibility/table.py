@@ -36,10 +36,13 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish() -> None:
+    seen: dict[tuple[str, str, str], bool] = {}  # of several variants, all have to hold
+    for node, holds in outcomes.items():
+        if node in rows:
+            seen[rows[node]] = seen.get(rows[node], True) and holds
     lines = sorted(
-        f"| {named} | {what} | {'yes' if outcomes.get(node) else '**no**'} | {to_set} |\n"
-        for node, (named, what, to_set) in rows.items()
-        if node in outcomes
+        f"| {named} | {what} | {'yes' if holds else '**no**'} | {to_set} |\n"
+        for (named, what, to_set), holds in seen.items()
     )
     table = HEAD + "".join(lines)
     print("\n\n" + table)

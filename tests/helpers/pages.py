@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Page
 
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 from tests.servers.daphne import Daphne
 from tests.site.people import PASSWORD
 

@@ -238,9 +238,8 @@ def test_the_texts_are_in_the_language_of_the_request(left, language, text):
 
 @pytest.mark.parametrize("cookie", ["", "x", "x" * 32, "x" * 10_000, "\x00", "../../etc", "é"])
 def test_an_unknown_cookie_is_told_nothing(alice, cookie):
-    browser = Browser()
-    browser.cookies["sessionid"] = cookie
-    response = browser.get("/api/private/", headers=API)
+    # As it comes: Python 3.14 sets no cookie with control characters, but clients may send one.
+    response = Browser().get("/api/private/", headers={**API, "Cookie": f"sessionid={cookie}"})
     assert "Session-Ended" not in response
     assert response.json() == {"detail": "Sign in first."}
 

@@ -7,7 +7,7 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.urls import include, path
 from django.views.decorators.cache import cache_control
 
-from tests.helpers.clients import PAGE, Browser
+from tests.helpers.browsers import PAGE, Browser
 from tests.urls import urlpatterns as site
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]

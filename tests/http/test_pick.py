@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, SAFARI, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, SAFARI, Browser
 from tests.helpers.front import Front
 from tests.site.people import PASSWORD, credentials
 

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.urls import include, path
 
 from live_single_session.http.responses import is_prefetch
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 from tests.site.people import credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]

@@ -12,7 +12,7 @@ from channels.consumer import AsyncConsumer, SyncConsumer
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.notices import notice_of_missing
+from live_single_session.notices import notice_of_unknown
 from live_single_session.realtime import cutoff, guard
 from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack
@@ -384,7 +384,7 @@ async def test_guard_does_not_mind_an_app_that_finishes_as_its_session_ends(
     assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     [entry] = get_watcher()._waiters[session.pk]
     finish.set()
-    entry.end(notice_of_missing(session.pk))
+    entry.end(notice_of_unknown(session.pk))
     await socket.wait(PATIENCE)
     assert await socket.receive_nothing()
     assert problems == []

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
 from live_single_session.routing import SingleSessionMiddlewareStack
-from tests.helpers.clients import AsyncBrowser
+from tests.helpers.browsers import AsyncBrowser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ ENGINES = ["db", "cached_db", "cache", "file", "signed_cookies"]
 
 
 async def connect(app, browser, method="GET"):
-    headers = [(b"cookie", f"sessionid={browser.key}".encode())]
+    headers = [(b"cookie", f"sessionid={browser.cookie}".encode())]
     scope = {"type": "http", "method": method, "path": "/app/", "headers": headers}
     request = ApplicationCommunicator(SingleSessionMiddlewareStack(app), scope)
     await request.send_input({"type": "http.request", "body": b""})
@@ -82,7 +82,7 @@ async def test_inv10_a_late_answer_is_sent_and_signs_nobody_out(engine, alice):
     go.set()
     start, cookie = await answer_of(request)
     assert (start["status"], cookie) == (200, None)
-    assert await browser.user() == "alice"
+    assert await browser.who() == "alice"
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -94,7 +94,7 @@ async def test_inv10_a_change_of_the_app_is_stored(engine, alice):
     assert cookie
     browser.cookies["sessionid"] = cookie
     assert await (await browser.asession()).aget("late") == 1
-    assert await browser.user() == "alice"
+    assert await browser.who() == "alice"
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -111,7 +111,7 @@ async def test_inv10_an_app_signs_out(alice):
     browser = AsyncBrowser()
     await browser.sign_in()
     assert (await answer_of(await connect(signing_out, browser)))[1] == '""'
-    assert await browser.user() is None
+    assert await browser.who() is None
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -126,4 +126,4 @@ async def test_inv10_a_dead_cookie_is_left_alone_and_stops_no_sign_in(alice, met
     assert await Session.objects.acount() == before
     _, cookie = await answer_of(await connect(signing_in, browser, "POST"))
     browser.cookies["sessionid"] = cookie
-    assert await browser.user() == "alice"
+    assert await browser.who() == "alice"

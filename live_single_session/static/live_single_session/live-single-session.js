@@ -478,6 +478,18 @@
 
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
 
+  // To htmx, 2 and 4, the server says to leave for the login page. Here the page can tell:
+  // stay, with all that was typed, under the dialog.
+  for (const answer of ["htmx:beforeOnLoad", "htmx:before:response"]) {
+    document.addEventListener(answer, (event) => {
+      const { xhr, ctx } = event.detail;
+      const [name, dead] = ["Session-Ended", state !== NOBODY && config.onEnded === "dialog"];
+      if (!dead || !(xhr ? xhr.getResponseHeader(name) : ctx.response.headers.get(name))) return;
+      event.preventDefault();
+      check();
+    });
+  }
+
   document.addEventListener(
     "submit",
     () => {
