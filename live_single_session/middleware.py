@@ -73,8 +73,8 @@ class SingleSessionMiddleware:
 def keep_cookie_in_step(request: HttpRequest, response: HttpResponseBase) -> None:
     """Keep ``SessionMiddleware`` from touching a cookie that the browser may have replaced.
 
-    It sets one for whatever was saved, also where the engine saves nothing since the session
-    has ended, and deletes the one of whatever is empty.
+    It would set the cookie after each save, also if the engine has saved nothing because the
+    session has ended, and delete the cookie of each empty session.
     """
     session: Any = getattr(request, "session", None)
     if not engine.is_gated(session):

@@ -1,9 +1,9 @@
-"""The fence in front of a session engine: only the current key of a live session opens it.
+"""``Fence``, a mixin for session engines: only the current key of a live session opens it.
 
-It stands in front of all that loads a session or changes its key, whoever asks: views,
-Channels, Django REST framework, a shell. What a load returns counts if the registry has a
-live row whose current key this is (or none that knows the key: a session from before the
-installation). A new key is recorded with the save that stores it, under the user's lock.
+It applies to whoever loads a session or changes its key: views, Channels, Django REST
+framework, a shell. A key opens a session if it is the current key of a live row, or if no
+row knows it: then the session is from before the installation. A new key is recorded with
+the save that stores the data under it, under the user's lock.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ class Fence(Saving):
     """
 
     def flush(self) -> None:
-        """Delete the session; unless Django does it to refuse or replace it, a sign-out."""
+        """Delete the session: a sign-out, unless Django refuses or replaces the session."""
         self._flush(flushed_by())
 
     async def aflush(self) -> None:
@@ -80,7 +80,7 @@ class Fence(Saving):
 
     @sensitive_variables()
     def delete(self, session_key: str | None = None) -> None:
-        """Delete a session; the registry's, if it has one of this key, has been removed."""
+        """Delete a session; if it is live in the registry, it ends as removed or expired."""
         key = session_key or self.session_key
         super().delete(session_key)  # type: ignore[misc]
         if self._is_internal or key is None or not installation.is_installed():

@@ -1,4 +1,4 @@
-"""What a session engine loads, and what it knows of it: the gate on the way in."""
+"""How a session engine loads a session: only if its key opens it."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -22,20 +22,20 @@ SessionData = dict[str, Any]
 
 
 class Loading:
-    """Loads what the key opens.
+    """Loads a session if its key opens it; else the session is empty.
 
     Attributes:
-        row_id: the live session that this is.
+        row_id: the id of the live session that this is.
         presented_key: the key that it was loaded with.
         stored_key: the key under which its data is stored.
-        left: ids of sessions, and of their users, that Django has flushed to sign in.
-        ended_session_id: the ended session that a load came upon.
-        known_expiry: when it expires, as the registry knows it, where it had to be asked.
-        keeps_cookie: whether the browser's cookie must not be touched: it may have a newer
-            one by now.
-        has_begun: whether this request has signed in to it.
-        signed_out: whether this request has signed out of it.
-        dropped: whether something was not saved, since the session has ended meanwhile.
+        left: the sessions that Django has flushed before a sign-in: their ids and users.
+        ended_session_id: the id of the ended session that the key belonged to.
+        known_expiry: when it expires according to its row, if that was read.
+        keeps_cookie: whether the browser's cookie is neither set nor deleted, since it may
+            be a newer one by now.
+        has_begun: whether this request has signed in.
+        signed_out: whether this request has signed out.
+        dropped: whether a save was left out, since the session has ended meanwhile.
         on_drop: called when that happens.
     """
 
@@ -51,9 +51,9 @@ class Loading:
     dropped = False
     on_drop: Callable[[], None] | None = None
 
-    _is_internal = False  # while the engine itself runs, which calls its own methods
-    _is_committed = True  # what this request has changed in the registry
-    _before: tuple[str | None, UUID | None] = (None, None)  # the change: key and row
+    _is_internal = False  # while the engine calls its own methods
+    _is_committed = True  # whether this request's changes in the registry are
+    _before: tuple[str | None, UUID | None] = (None, None)  # the last change: key and row
     _loaded: SessionData | None = None  # what is stored, as it was loaded
     _written: SessionData | None = None  # what this request has stored already
 
@@ -111,23 +111,23 @@ class Loading:
 
     @property
     def is_dead(self) -> bool:
-        """Whether it was loaded with a key that opens nothing, for a reason to be told."""
+        """Whether its key opens nothing, and the client is to be told why."""
         nothing_found = self.presented_key is not None and self.stored_key is None
         return nothing_found and not (self.keeps_cookie or self.signed_out or self.has_begun)
 
     @property
     def is_unregistered(self) -> bool:
-        """Whether it was loaded signed in, from before the installation, and has no row yet."""
+        """Whether a user is signed in to it, and it has no row yet: it was there before."""
         return self._loaded is not None and self.row_id is None and self.stored_key is not None
 
     @property
     def is_uncommitted(self) -> bool:
-        """Whether what this request has changed in the registry may be rolled back yet."""
+        """Whether this request's changes in the registry can still be rolled back."""
         return not self._is_committed
 
     @sensitive_variables()
     def forget(self, session_key: str) -> None:
-        """Delete the data that is stored under a key, and no more than that."""
+        """Delete the data that is stored under a key; the registry stays as it is."""
         with self._internally():
             super().delete(session_key)  # type: ignore[misc]
 
@@ -141,4 +141,5 @@ class Loading:
 
 
 def user_pk_in(data: SessionData) -> Any:
+    """Return the primary key of the user who is signed in to this data."""
     return get_user_model()._meta.pk.to_python(data[SESSION_KEY])

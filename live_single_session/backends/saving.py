@@ -1,4 +1,4 @@
-"""How a session engine saves a session, and gives it a new key: the gate on the way out."""
+"""How a session engine saves a session and gives it a new key."""
 
 import copy
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from live_single_session.session_user import is_of_user_model, user_of
 
 
 class Saving(Loading):
-    """Saves what is live, and records a new key with the save that stores it."""
+    """Saves live sessions; a new key is recorded when the data is stored under it."""
 
     # Keys
 
@@ -41,12 +41,12 @@ class Saving(Loading):
         return self._get_new_session_key()
 
     def take_new_key(self) -> None:
-        """Choose a new key; it is recorded, and the old one invalid, with the next save."""
+        """Choose a new key. The next save records it and invalidates the old one."""
         self._session_key = self._get_new_session_key()
         self.modified = True
 
     def cycle_key(self) -> None:
-        """Keep the data under a new key, from the next save on."""
+        """Keep the data, and store it under a new key with the next save."""
         self._session  # noqa: B018 - loads it
         self.take_new_key()
 
@@ -56,7 +56,7 @@ class Saving(Loading):
         self.take_new_key()
 
     def create(self) -> None:
-        """Create a new session; one that somebody is signed in to only gets a new key."""
+        """Create a new session; one with a signed-in user only gets a new key."""
         if self._is_internal or SESSION_KEY not in self.__dict__.get("_session_cache", {}):
             super().create()  # type: ignore[misc]
         else:
@@ -70,7 +70,7 @@ class Saving(Loading):
 
     @sensitive_variables()
     def save(self, must_create: bool = False) -> None:
-        """Save the session, and record its key; what has ended meanwhile is not saved."""
+        """Save the session and record its key, unless the session has ended meanwhile."""
         data = self._get_session(no_load=must_create)
         if not self._is_committed:
             self.settle()
@@ -97,7 +97,7 @@ class Saving(Loading):
             self.on_drop()
 
     def settle(self) -> None:
-        """Go back to what was before a change that was rolled back with the view."""
+        """Go back to the old key and row if this request's change was rolled back."""
         row = records.live_row(self.row_id)
         # In a site's TestCase nothing is ever committed, and yet it is there.
         if row is not None and keys.is_current(row, self.session_key):
@@ -110,7 +110,7 @@ class Saving(Loading):
         self.drop()
 
     def _notice_another_user(self, data: SessionData) -> None:
-        """Take a user who was put into the session by hand for a sign-in of that user."""
+        """Treat a change of the user without ``login()`` as a sign-in of the new user."""
         loaded = self._loaded or {}
         if self.row_id is None or self.has_begun or SESSION_KEY not in data:
             return
@@ -119,7 +119,7 @@ class Saving(Loading):
             self.row_id = self._loaded = None
 
     def _save_unregistered(self, must_create: bool) -> None:
-        """Save what the registry doesn't know: an anonymous session, as a rule."""
+        """Save a session that has no row and gets none: mostly an anonymous one."""
         old_key = self.stored_key
         if self.session_key is None or must_create:
             super().save(must_create)  # type: ignore[misc]
@@ -132,7 +132,7 @@ class Saving(Loading):
         self.stored_key = self.session_key
 
     def _save_unknown(self, must_create: bool) -> None:
-        """Save a signed-in session without a row: from before, or signed in to just now."""
+        """Save a signed-in session without a row: an old one, or a new sign-in."""
         user = None if self._loaded is not None else user_of(self._session_cache)
         if user is None or not is_of_user_model(user):
             self._save_unregistered(must_create)
@@ -154,7 +154,7 @@ class Saving(Loading):
 
     @sensitive_variables()
     def _go_on_with(self, key: str) -> None:
-        """Take over a session that another request was faster to give a new key."""
+        """Go on with the key that another request has given the session first."""
         stored, mine, loaded = engine.data_of(key), self._session_cache, self._loaded or {}
         if not stored:
             return self.drop()
@@ -169,7 +169,7 @@ class Saving(Loading):
         return self._save_under_new_key()
 
     def begin(self, row: UserSession) -> None:
-        """Store the session that a sign-in has begun, in the transaction that begins it."""
+        """Store the session of a sign-in, in the transaction of the sign-in."""
         self._before = self.stored_key, self.row_id
         self.has_begun = True
         self._name_row(row)
@@ -179,7 +179,7 @@ class Saving(Loading):
             db.on_commit(self.forget, old_key)
 
     def belongs_to(self, row: UserSession) -> None:
-        """Note the row of this session; its next save says so."""
+        """Set the row of this session; the next save stores its id."""
         self._name_row(row)
         self.modified = True
 
@@ -189,7 +189,7 @@ class Saving(Loading):
         self._session_cache[INSTALLATION_KEY] = installation.name_here()
 
     def _insert_changed(self) -> None:
-        """Store the data under a key that the registry's transaction is about to record."""
+        """Store the data under the key that the current transaction records."""
         self._insert()
         self.stored_key = self.session_key
         self._note_written()

@@ -49,8 +49,8 @@ def check_middleware(**kwargs: Any) -> Messages:
         return [
             checks.Warning(
                 f"{MIDDLEWARE} is not in MIDDLEWARE.",
-                hint=f"Add it behind {AUTHENTICATION}: without it, sessions that rotate "
-                "their key are lost sight of, and nobody is told why a session ended.",
+                hint=f"Add it behind {AUTHENTICATION}: without it, nobody is told why a "
+                "session ended, and a sign-in that is refused is an error.",
                 id="live_single_session.W001",
             )
         ]

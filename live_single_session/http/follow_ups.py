@@ -1,7 +1,7 @@
-"""What there is to do about a request's session before its response goes out.
+"""What is done about a request's session after its view.
 
-It is chosen without I/O from what the request has loaded, may be several things, and is done
-by one synchronous function, in a thread if need be.
+It is chosen without I/O, from what the request has loaded, and may be several things. One
+synchronous function does them all, under ASGI in a thread.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def _do(
 
 
 def settle(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Leave the browser as it was, where a sign-in or a new key was rolled back."""
+    """Keep the browser's cookie if a sign-in or a new key was rolled back."""
     session: Any = request.session
     session.settle()
     return response
@@ -80,13 +80,13 @@ def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
 
 
 def refuse(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Answer a request whose sign-in was refused, where a middleware has tried it."""
+    """Answer a request whose sign-in was refused inside a middleware."""
     refused = state_of(request).refused
     return response if refused is None else refusals.answer_everywhere(request, refused)
 
 
 def abandon_sign_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a sign-in whose view failed later: no browser gets it."""
+    """End the session of a sign-in whose view failed later: no browser gets its cookie."""
     session: Any = request.session
     row = records.live_row(session.row_id)
     if row is not None:
@@ -95,7 +95,7 @@ def abandon_sign_in(request: HttpRequest, response: HttpResponseBase) -> HttpRes
 
 
 def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record how long a session lasts, where that isn't what the registry knows."""
+    """Record when a session expires, if the registry has another time."""
     session: Any = request.session
     lifetime = timedelta(seconds=session.get_expiry_age())
     if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
@@ -107,7 +107,7 @@ def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 
 
 def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Renew no cookie of a session that ended meanwhile: its browser may have a newer one."""
+    """Don't renew the cookie of an ended session: the browser may have a newer one."""
     session: Any = request.session
     if ending.ended_among([session.row_id]):
         skip_session_cookie(response)
@@ -115,7 +115,7 @@ def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
 
 
 def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a user who is no longer let in."""
+    """End the session of a user whom Django no longer accepts."""
     session: Any = request.session
     row = ending.ended_among([session.row_id]).get(session.row_id)
     if row is None:
@@ -126,7 +126,7 @@ def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
 
 @sensitive_variables()
 def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Tell the bearer of a dead key why it is dead."""
+    """Tell the client why its session key opens nothing."""
     session: Any = request.session
     session_id = session.ended_session_id
     row = records.find_session(session.presented_key, session_id)
@@ -136,7 +136,7 @@ def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     if row.ended_at is None:
         row = _end_expired(row)
     if row is None:
-        # It may live on with another key, whose cookie must not be deleted by this answer.
+        # It may be live with another key: this response must not delete that cookie.
         keep_session_cookie(request, session.presented_key)
         return response
     return tell(request, response, notice_of(row))

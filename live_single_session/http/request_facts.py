@@ -1,6 +1,6 @@
 """What a request and its session look like when the response is about to go out.
 
-It is seen without I/O, in what the request has loaded.
+This takes no I/O: it looks only at what the request has loaded.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Facts:
         has_row: the registry knows that session.
         is_adoptable: it does not, and the user is known.
         is_turned_away: Django does not let that user in.
-        is_dead: the key that it came with opens nothing.
+        is_dead: the key that it came with opens nothing, and the client is to be told.
         lasts_otherwise: its session expires at another time than the registry knows.
-        is_cookie_renewed: the browser is about to get the session itself anew.
+        is_cookie_renewed: the response renews a cookie which is itself the session.
         is_use_due: it is time to record its use.
     """
 
@@ -90,7 +90,7 @@ def facts_of(request: HttpRequest, response: HttpResponseBase) -> Facts:
 
 
 def _is_of(user: Any, data: dict[str, Any]) -> bool:
-    """Tell whether this is the user to whom this request has found its session to belong."""
+    """Tell whether a user is the one who is signed in to the session."""
     if user is None or not user.is_authenticated or not is_of_user_model(user):
         return False
     return bool(str(user.pk) == data[SESSION_KEY])
@@ -105,7 +105,7 @@ def _lasts_otherwise(session: Any, data: dict[str, Any]) -> bool:
 
 
 def _is_cookie_renewed(session: Any) -> bool:
-    """Tell whether the browser gets a session anew that is a cookie, and was one before."""
+    """Tell whether the response renews a cookie which is itself the session."""
     if engine.keeps_keys(type(session)) or session.has_begun or session.row_id is None:
         return False
     return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)

@@ -1,4 +1,4 @@
-"""How sessions end: in the registry, in the session engine, and for those who listen."""
+"""End sessions: in the registry, in the session engine, and for receivers."""
 
 import logging
 import uuid
@@ -61,8 +61,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     """Return those of some sessions that have ended, in one query if none has.
 
     Sessions that expired on their own and those of deactivated users end here, and what
-    an earlier clean-up left behind is finished. That waits for nobody's lock, since many
-    wait for the answer: what is locked is left to whoever looks next.
+    an earlier clean-up left behind is finished. This waits for no lock, since many websockets
+    wait for the answer: a user who is locked is left to the next call.
 
     Returns:
         their rows by id; None in the place of a row that is missing.
@@ -78,7 +78,7 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
 
 
 def is_held(row: UserSession, now: datetime) -> bool:
-    """Tell whether a session is still there, as the engine says; tokens have none."""
+    """Tell whether the engine still has a session, or a token has not expired yet."""
     if row.session_key:
         return engine.holds(row.session_key, row.user_id)
     return row.expires_at is None or row.expires_at > now
@@ -98,7 +98,7 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                row.user = user  # who may be gone by the time that the end is announced
+                row.user = user  # who may be deleted before the end is announced
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
@@ -172,7 +172,7 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
         reason = _reason_to_end(row, now)
         if reason is not None:
             end_where(row.user_id, reason, Q(pk=row.pk), wait=False)
-    # Of users who were deleted past Django's signals: nobody is left to be locked.
+    # Their users were deleted without Django's signals, and can't be locked.
     orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())
     orphans.update(ended_at=db.Now(), end_reason=EndReason.DEACTIVATED)
     outbox.finish(doubtful)

@@ -1,7 +1,8 @@
 """The outbox: what is left to be done about sessions that have ended.
 
 An ended row keeps its key until the engine has forgotten the session, and has no
-``announced_at`` until the site's receivers have run. Whoever comes next finishes it.
+``announced_at`` until the site's receivers have run. After a crash, the user's next login,
+the re-check or a command finishes it.
 """
 
 import logging
@@ -27,16 +28,16 @@ UNTOLD_SECONDS = 60
 
 
 def finish(rows: UserSessionQuerySet | None = None) -> int:
-    """Finish what processes that died have left of ended sessions. Idempotent.
+    """Finish what processes that died have left to do. Idempotent.
 
-    The engine forgets those that it may still hold, and who listens is told of those ends
-    that nobody was told of.
+    It deletes ended sessions that the engine may still hold, and announces ends that were
+    not announced.
 
     Args:
         rows: which ones to look at; by default all.
 
     Returns:
-        how many the engine has forgotten now.
+        how many sessions the engine has deleted now.
     """
     looked_at = db.rows() if rows is None else rows
     unfinished = looked_at.unfinished()
@@ -63,10 +64,9 @@ def announce_untold(rows: UserSessionQuerySet) -> None:
 
 @sensitive_variables()
 def forget(keys: Mapping[uuid.UUID, str]) -> int:
-    """Clean up after sessions that have ended; return how many were left to clean up.
+    """Delete the data of ended sessions; return how many are done with that.
 
-    Nobody waits for it, and it waits for nobody: a row that a request is writing to is left
-    to the next one who looks.
+    It doesn't wait for a row that a request is writing to. That is left to the next call.
     """
     using = db.database()
     if engine.shares_transaction(using):
@@ -106,6 +106,7 @@ def mark(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
 
 
 def by_user(rows: Iterable[UserSession]) -> Iterator[tuple[UserSession, ...]]:
+    """Yield the rows of each user."""
     users: dict[Any, list[UserSession]] = {}
     for row in rows:
         users.setdefault(row.user_id, []).append(row)

@@ -5,11 +5,9 @@ import json
 import os
 import re
 import shlex
-import sqlite3
 import subprocess
 import sys
 import tomllib
-from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from pkgutil import resolve_name
@@ -186,15 +184,6 @@ def _directive(line: str) -> str:
     return " ".join(line.partition("#")[0].split())
 
 
-@in_language("sql")
-def test_sql_drops_the_table_that_it_names(code):
-    (table,) = re.findall(r"DROP TABLE (\w+);", code)
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute(f"CREATE TABLE {table} (id)")
-        database.executescript(code)
-        assert database.execute("SELECT * FROM sqlite_master").fetchall() == []
-
-
 @in_language("http")
 @pytest.mark.django_db
 def test_http_goes_where_something_answers(code, client):
@@ -206,7 +195,7 @@ def test_http_goes_where_something_answers(code, client):
 
 # Not run here: what goes on for ever, asks, or changes the machine. The sites of readers in
 # tests/packaging run these.
-BY_READERS = {"check", "createsuperuser", "migrate", "runserver"}
+BY_READERS = {"check", "createsuperuser", "migrate", "runserver", "shell"}
 
 
 @in_language("console")

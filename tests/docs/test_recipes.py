@@ -61,7 +61,7 @@ def test_a_mail_server_that_is_down_harms_no_login(alice, mail_recipe, settings)
 
     other.sign_in("alice")
 
-    assert other.user() == "alice"
+    assert other.who() == "alice"
     assert UserSession.objects.live().count() == 1
 
 
@@ -79,18 +79,18 @@ def test_the_user_admin_of_the_documentation_can_be_registered(rf):
 @pytest.mark.django_db(transaction=True)
 def test_the_logging_of_the_documentation_says_who_and_why(alice, capsys):
     names = {}
-    exec(block_with("LOGGING", "people.md"), names)
+    exec(block_with("LOGGING", "operations.md"), names)
     logger = logging.getLogger("live_single_session")
-    before = logger.handlers[:], logger.level
+    before = logger.handlers[:], logger.level, logger.propagate
     try:
         logging.config.dictConfig(names["LOGGING"])
         Browser().sign_in("alice")
         Browser().sign_in("alice")
     finally:
-        logger.handlers[:], logger.level = before
+        logger.handlers[:], logger.level, logger.propagate = before
 
     row = UserSession.objects.ended().get()
-    line = f"ended session={row.pk} user={alice.pk} superseded"
+    line = f"[ended session={row.pk} user={alice.pk} slot= reason=superseded]"
     assert line in capsys.readouterr().err
 
 
