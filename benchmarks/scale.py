@@ -57,7 +57,7 @@ def needs(users: int) -> dict[str, str]:
         "memory of the sockets": f"{sockets * KIB_PER_SOCKET / 2**20:,.1f} GiB",
         "cores for the sockets": f"{sockets * CORES_PER_SOCKET:,.1f}",
         "sign-ins/s": f"{sign_ins:,.1f}",
-        "cores for what we add to them": f"{sign_ins * CPU_MS_PER_SIGN_IN / 1000:,.1f}",
+        "cores for the package": f"{sign_ins * CPU_MS_PER_SIGN_IN / 1000:,.1f}",
         "groups joined again/s": f"{sockets / RECHECK_SECONDS:,.0f}",
         "commands to Redis/s": f"{commands:,.0f}",
         "Redis servers": f"{math.ceil(commands / COMMANDS_PER_REDIS):,}",

@@ -23,6 +23,7 @@ SECRET_KEY = _key.read_text()
 
 INSTALLED_APPS = [
     "daphne",
+    "demo",  # first: its base.html is the frame of the other apps' pages
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -32,7 +33,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "live_single_session",
-    "demo",
 ]
 
 MIDDLEWARE = [
@@ -80,6 +80,9 @@ if os.environ.get("REDIS_URL"):
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
     }
+
+# No mail is sent: the demo shows it.
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"

@@ -25,6 +25,7 @@ def create_demo_users() -> None:
         user, _ = get_user_model().objects.get_or_create(username=who.username)
         if not user.check_password(who.password):  # keep the hash: a new one signs people out
             user.set_password(who.password)
+        user.email = f"{who.username}@example.com"
         user.is_active = True
         user.is_staff = user.is_superuser = who.is_staff
         user.save()

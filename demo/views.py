@@ -3,8 +3,15 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import (
+    LoginView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+)
+from django.contrib.messages.views import SuccessMessageMixin
+from django.core import mail
 from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
 
 from demo.browsers import BROWSERS, browser_of, host_of
 from demo.models import Note
@@ -41,3 +48,20 @@ def notes(request):
 class DemoLoginView(LoginView):
     template_name = "demo/login.html"
     extra_context = {"demo_users": DEMO_USERS}
+
+
+class DemoPasswordResetView(PasswordResetView):
+    template_name = "demo/password_reset.html"
+    extra_context = {"demo_users": DEMO_USERS}
+
+
+def mail_that_was_sent(request):
+    """What a real site says here is that a mail is on its way. The demo shows it."""
+    sent = getattr(mail, "outbox", [])
+    return render(request, "demo/mail.html", {"mail": sent[-1] if sent else None})
+
+
+class DemoPasswordResetConfirmView(SuccessMessageMixin, PasswordResetConfirmView):
+    template_name = "demo/password_reset.html"
+    success_url = reverse_lazy("login")
+    success_message = "Your new password is set, and you are signed out everywhere."

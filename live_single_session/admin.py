@@ -1,7 +1,7 @@
 """The registry in Django's admin: read-only, with actions that end sessions.
 
 For the admin of a site's users there is ``SignOutEverywhereMixin``, or the bare action
-``sign_out_everywhere``; nobody's ``UserAdmin`` is touched.
+``sign_out_everywhere``. The package changes no ``UserAdmin`` by itself.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -66,8 +66,8 @@ def sign_out_everywhere(
 ) -> None:
     """Sign the selected users out of all their browsers and apps; for a user's admin.
 
-    It takes the permission ``live_single_session.sign_out_everywhere``, and spares users
-    who may do more than the one who acts, and the session in which that one works.
+    It needs the permission ``live_single_session.sign_out_everywhere``. Users who may do
+    more than the actor are left alone, and so is the actor's current session.
     """
     if not request.user.has_perm(SIGN_OUT_EVERYWHERE):
         raise PermissionDenied
@@ -109,7 +109,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class SlotFilter(admin.SimpleListFilter):
-    """Shown only where there are slots; reads their names from the live sessions."""
+    """Filters by slot: by those of live sessions, and only where the site has slots."""
 
     title = _("slot")
     parameter_name = "slot"
@@ -126,10 +126,10 @@ class SlotFilter(admin.SimpleListFilter):
 
 @admin.register(UserSession)
 class UserSessionAdmin(_ModelAdmin):
-    """Shows the registry, which nobody but the registry writes to."""
+    """Shows the registry, read-only."""
 
-    list_display = ("user_link", "device", "ip", "slot", "started_at", "last_seen_at", "state")
-    list_display_links = ("device",)
+    list_display = ("user_link", "named", "ip", "slot", "started_at", "last_seen_at", "state")
+    list_display_links = ("named",)
     list_filter = (StateFilter, "end_reason", "kind", SlotFilter)
     list_select_related = ("user",)
     list_per_page = 50
@@ -137,13 +137,13 @@ class UserSessionAdmin(_ModelAdmin):
     ordering = ("-started_at", "-pk")
     search_help_text = _("User, IP address or session id")
     actions = ("end_selected",)
-    # Neither the session's key nor its digest.
+    # The session key and its digest are never shown.
     fields = (
         "id",
         "user_link",
         "kind",
         "slot",
-        "device",
+        "named",
         "user_agent",
         "ip",
         "started_at",
@@ -162,7 +162,7 @@ class UserSessionAdmin(_ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Rows go with their user, and not otherwise."""
+        """Rows are deleted only together with their user."""
         return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
@@ -187,11 +187,11 @@ class UserSessionAdmin(_ModelAdmin):
     @admin.display(description=_("replaced by"))
     def replaced_by_link(self, row: UserSession) -> str:
         newer = row.replaced_by
-        return _link(newer, self.device(newer)) if newer else self.get_empty_value_display()
+        return _link(newer, self.named(newer)) if newer else self.get_empty_value_display()
 
     @admin.display(description=_("device"))
-    def device(self, row: UserSession) -> str:
-        return str(device_of(row.user_agent) or _("Unknown device"))
+    def named(self, row: UserSession) -> str:
+        return row.device or str(device_of(row.user_agent) or _("Unknown device"))
 
     @admin.display(description=_("state"), ordering="ended_at")
     def state(self, row: UserSession) -> str:
@@ -204,17 +204,12 @@ class UserSessionAdmin(_ModelAdmin):
         )
         spared = those_who_may_do_more(request.user, users)
         number_spared = spared.count()
-        rows = queryset.order_by()
-        _end(
-            self,
-            request,
-            rows.exclude(user__in=spared.values("pk")) if number_spared else rows,
-        )
+        _end(self, request, queryset.order_by().exclude(user__in=spared.values("pk")))
         _tell_of_spared(self, request, number_spared)
 
 
 def _end(modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, rows: Any) -> None:
-    """End sessions, but not the one in which the action runs."""
+    """End sessions, except the actor's current one."""
     own = as_uuid(request.session.get(SESSION_ID_KEY))
     rows = UserSession.objects.filter(pk__in=rows.values("pk")).filter(~Q(pk=own))
     ended = maintenance.end_many(rows, EndReason.REVOKED_BY_STAFF)

@@ -1,4 +1,4 @@
-"""Who is calling: the address and the user agent of a request, made harmless."""
+"""Who is calling: address, user agent and device name of a request, made harmless."""
 
 import ipaddress
 import logging
@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from live_single_session.conf import conf
-from live_single_session.models import USER_AGENT_LENGTH
+from live_single_session.django_internals import loaded_body
+from live_single_session.models import DEVICE_LENGTH, USER_AGENT_LENGTH
+from live_single_session.request_state import state_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Client:
-    """What the registry keeps of a caller."""
+    """What the registry keeps of a caller.
+
+    Attributes:
+        ip: its address, if it has a valid one.
+        user_agent: what it says of itself, "" if nothing.
+        device: the name that an app gave its device, "" if none.
+    """
 
     ip: str | None = None
     user_agent: str = ""
+    device: str = ""
 
 
 def client_of(request: HttpRequest | None) -> Client:
-    """Return the caller of a request; nothing of it where ``RECORD_CLIENT`` is off."""
+    """Return the client of a request; an empty one where ``RECORD_CLIENT`` is off."""
     if request is None or not conf.RECORD_CLIENT:
         return Client()
-    return Client(ip=_ip(request), user_agent=_user_agent(request))
+    return Client(ip=_ip(request), user_agent=_user_agent(request), device=_device(request))
 
 
 def _ip(request: HttpRequest) -> str | None:
@@ -46,5 +55,14 @@ def _valid_ip(value: object) -> str | None:
 
 
 def _user_agent(request: HttpRequest) -> str:
-    raw = str(request.META.get("HTTP_USER_AGENT", ""))[: 4 * USER_AGENT_LENGTH]
-    return "".join(c for c in raw if c.isprintable())[:USER_AGENT_LENGTH]
+    return _printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH)
+
+
+def _device(request: HttpRequest) -> str:
+    """Return the ``device`` of the body, which an app sends with its sign-in."""
+    named = state_of(request).device or loaded_body(request).get("device", "")
+    return _printable(named, DEVICE_LENGTH).strip() if isinstance(named, str) else ""
+
+
+def _printable(text: object, length: int) -> str:
+    return "".join(c for c in str(text)[: 4 * length] if c.isprintable())[:length]

@@ -1,6 +1,6 @@
-"""The settings: the one place that reads ``settings.LIVE_SINGLE_SESSION``.
+"""The package's settings; no other module reads ``settings.LIVE_SINGLE_SESSION``.
 
-Every property is read when it is used, so that ``override_settings`` just works.
+Every property is read when it is used, so that ``override_settings`` works.
 Values are validated by the system checks (``live_single_session.checks.settings``), not here.
 """
 
@@ -53,34 +53,35 @@ class Conf:
 
     @property
     def SLOT(self) -> Callable[[Any, HttpRequest | None], str] | None:
-        """Names the slot that a login counts in; ``None``: there is one slot."""
+        """Return the slot that a login counts in; ``None``: all logins share one slot."""
         slot: Callable[[Any, HttpRequest | None], str] | None = _imported(_get("SLOT"))
         return slot
 
     @property
     def RECHECK_SECONDS(self) -> float:
-        """How often open sockets are checked against the registry."""
+        """How often the sessions of open sockets are checked in the registry."""
         return float(_get("RECHECK_SECONDS"))
 
     @property
     def PUSH_TIMEOUT_SECONDS(self) -> float:
-        """The most that telling may cost a login."""
+        """The longest that notifying tabs may delay a login."""
         return float(_get("PUSH_TIMEOUT_SECONDS"))
 
     @property
-    def WEBSOCKET_PATH(self) -> str:
-        """Where the consumer listens."""
-        return str(_get("WEBSOCKET_PATH"))
+    def WEBSOCKET_PATH(self) -> str | None:
+        """Where the consumer listens, below the script's prefix; ``None``: tabs poll."""
+        path: str | None = _get("WEBSOCKET_PATH")
+        return path
 
     @property
     def CLIENT_IP(self) -> Callable[[HttpRequest], str | None] | None:
-        """Tells the client's address; ``None``: ``REMOTE_ADDR``."""
+        """Return the address of a client; ``None``: use ``REMOTE_ADDR``."""
         client_ip: Callable[[HttpRequest], str | None] | None = _imported(_get("CLIENT_IP"))
         return client_ip
 
     @property
     def RECORD_CLIENT(self) -> bool:
-        """Whether address and user agent are kept in the registry."""
+        """Whether the registry records IP address and user agent."""
         return bool(_get("RECORD_CLIENT"))
 
     @property
@@ -96,12 +97,12 @@ class Conf:
 
     @property
     def KEEP_ENDED_DAYS(self) -> int:
-        """How long ``prune_sessions`` leaves ended rows."""
+        """How many days ``prune_sessions`` keeps the rows of ended sessions."""
         return int(_get("KEEP_ENDED_DAYS"))
 
     @property
     def NOT_YOU_URL(self) -> str | None:
-        """Where users go who did not sign in elsewhere themselves; ``None``: nowhere."""
+        """The page for users who did not make the new sign-in themselves; ``None``: no link."""
         url: str | None = _get("NOT_YOU_URL")
         return url
 

@@ -1,8 +1,8 @@
-"""User agents in words ("Firefox on Linux") and in kinds: phone, tablet, desktop.
+"""The device behind a user agent: its name ("Firefox on Linux") and its kind.
 
-Parsed by the ua-parser library. It names devices, but not their kinds. The libraries that
-do were tried: user-agents has had no release since 2020, and device-detector takes up to
-a quarter of a second for an unseen user agent, and 80 MB, to be right about televisions.
+The ua-parser library finds the name, but not the kind (phone, tablet or desktop). Libraries
+that find both were tried: user-agents has had no release since 2020, and device-detector
+takes up to 0.25 s for an unseen user agent, and 80 MB of memory.
 """
 
 import re
@@ -16,22 +16,24 @@ PHONE = "phone"
 TABLET = "tablet"
 DESKTOP = "desktop"
 
-# What browser makers agreed on: an Android tablet is an Android that is not "Mobile". An
-# app's HTTP client ("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8)") keeps to no agreement.
-_MOBILE = re.compile(r"\bMobile\b|^Dalvik/")
+# What browser makers agreed on: an Android tablet is an Android that is not "Mobile".
+_MOBILE = re.compile(r"\bMobile\b")
+# An app's HTTP client keeps to no agreement, and often names nothing but itself: it is a
+# phone, unless it says that it is a tablet or a Mac.
+_APPS = re.compile(r"\b(?:okhttp|Dalvik|Dart|CFNetwork|Alamofire)/")
 _PHONES = re.compile(r"Generic (Smartphone|Feature Phone)|Windows Phone|iPhone|iPod|KaiOS")
 _TABLETS = re.compile(r"Generic Tablet|Generic_Android_Tablet|iPad|Kindle|PlayBook")
 
 
 @dataclass(frozen=True)
 class Device:
-    """A browser and the system it runs on, as far as they are known."""
+    """A browser and its operating system, as far as they are known."""
 
     browser: str = ""
     system: str = ""
 
     def __str__(self) -> str:
-        """Return both in words, in the language that is active."""
+        """Return both in words, in the active language."""
         if self.browser and self.system:
             return _("%(browser)s on %(system)s") % {
                 "browser": self.browser,
@@ -42,7 +44,7 @@ class Device:
 
 @lru_cache(maxsize=1024)
 def device_of(user_agent: str) -> Device | None:
-    """Return the device that a user agent string speaks of; None if it is unknown."""
+    """Return the device that a user agent string names; None if it is unknown."""
     found = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
@@ -51,10 +53,11 @@ def device_of(user_agent: str) -> Device | None:
 
 @lru_cache(maxsize=1024)
 def class_of(user_agent: str) -> str:
-    """Return the kind of device that a user agent string speaks of.
+    """Return the kind of device that a user agent string names.
 
     A browser may ask for the desktop's pages, and Safari on an iPad always does: such a
-    device is a desktop, as is whatever says nothing of itself.
+    device is a desktop, as is whatever says nothing of itself. The HTTP clients of apps
+    (okhttp, Dalvik, Dart, CFNetwork) are phones, as their web views are by what they say.
 
     Returns:
         ``"phone"``, ``"tablet"`` or ``"desktop"``.
@@ -63,6 +66,8 @@ def class_of(user_agent: str) -> str:
     names = _names(found)
     if _TABLETS.search(names):
         return TABLET
+    if _APPS.search(user_agent):
+        return DESKTOP if names.startswith("Mac ") else PHONE
     is_mobile = bool(_MOBILE.search(user_agent))
     if found.os is not None and found.os.family == "Android":
         return PHONE if is_mobile else TABLET
@@ -71,7 +76,7 @@ def class_of(user_agent: str) -> str:
 
 
 def _names(found: Result) -> str:
-    """Return what the library calls the device and its system."""
+    """Return the library's names for the device and its operating system."""
     device = found.device
     names = [] if device is None else [device.family, device.brand, device.model]
     return " ".join([*filter(None, names), found.os.family if found.os else ""])

@@ -1,15 +1,16 @@
-"""What the registry raises, and the terms that a login is subject to."""
+"""What the registry raises, and ``Terms``: the rules that apply to a login."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from live_single_session.models import UserSession
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a login is subject to.
+    """The rules that apply to one login.
 
     Attributes:
         slot: the slot that it counts in.
@@ -18,8 +19,9 @@ class Terms:
         by_use: whether the least recently used sessions are evicted first, instead of
             those that signed in first.
         expected_serial: the serial that the login must get, where its user has chosen to
-            end other sessions: a later login was not part of the choice, and a choice
-            counts once.
+            end other sessions. Another serial means that there was a login since the user
+            was asked, or that the choice has been used already.
+        chosen: the sessions to end, where its user has picked them.
     """
 
     slot: str
@@ -27,17 +29,18 @@ class Terms:
     on_limit: str
     by_use: bool = False
     expected_serial: int | None = None
+    chosen: frozenset[UUID] | None = None
 
 
 class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its own
     """The session limit is reached, and existing sessions are kept (refuse or ask).
 
     Attributes:
-        user: who may not sign in.
+        user: whose login is refused.
         live: the sessions that are kept, those that would be evicted first.
-        terms: what the login was subject to.
-        serial: the serial that the login would have had among the user's.
-        asks: whether the user may choose to end them.
+        terms: the rules that applied to the login.
+        serial: the serial that the login would have got.
+        asks: whether the user may choose to end those sessions.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""What a request has to do with its session, around all of Django's views.
+"""The middleware: what has to be done about a request's session after its view.
 
-On the way out, and by looking only at what the request has loaded already: an ordinary
-request costs neither a query nor a thread.
+It looks only at what the request has loaded already: an ordinary request costs neither a
+query nor a thread.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,7 @@ from typing import Any
 from weakref import ref
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
@@ -17,19 +18,22 @@ from django.http.response import HttpResponseBase
 from live_single_session.django_internals import (
     keep_session_cookie,
     loaded_data,
+    on_load,
     skip_session_cookie,
 )
 from live_single_session.exceptions import Busy
 from live_single_session.http import refusals, responses
-from live_single_session.http.follow_ups import follow_up_for
-from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.http.follow_ups import FollowUp, follow_up_for
 from live_single_session.realtime import streams
 from live_single_session.registry import engine
 from live_single_session.request_state import serving, state_of
 
 
 class SingleSessionMiddleware:
-    """Keeps requests and sessions in step; goes behind ``AuthenticationMiddleware``."""
+    """Adopts and explains sessions, and answers refused logins.
+
+    It goes below ``AuthenticationMiddleware``.
+    """
 
     sync_capable = True
     async_capable = True
@@ -45,25 +49,21 @@ class SingleSessionMiddleware:
             return self.__acall__(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
-        if follow_up := follow_up_for(request, response):
+        if follow_up := _follow_up_for(request, response):
             response = follow_up(request, response)
-        keep_cookie_in_step(request, response)
-        end_stream_with_session(request, response)
-        return response
+        return _last_touches(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
-        if follow_up := follow_up_for(request, response):
+        if follow_up := _follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
-        keep_cookie_in_step(request, response)
-        end_stream_with_session(request, response)
-        return response
+        return _last_touches(request, response)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        """Answer a request whose sign-in was refused, or had to wait for too long."""
+        """Answer a request whose sign-in was refused, or has waited for a lock too long."""
         if isinstance(exception, Busy):
             return responses.busy(request)
         refused = state_of(request).refused
@@ -73,8 +73,8 @@ class SingleSessionMiddleware:
 def keep_cookie_in_step(request: HttpRequest, response: HttpResponseBase) -> None:
     """Keep ``SessionMiddleware`` from touching a cookie that the browser may have replaced.
 
-    It sets one for whatever was saved, also where the engine saves nothing since the session
-    has ended, and deletes the one of whatever is empty.
+    It would set the cookie after each save, also if the engine has saved nothing because the
+    session has ended, and delete the cookie of each empty session.
     """
     session: Any = getattr(request, "session", None)
     if not engine.is_gated(session):
@@ -93,18 +93,56 @@ def _skip_cookie_of(response: HttpResponseBase | None) -> None:
         skip_session_cookie(response)
 
 
+def _follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
+    return None if state_of(request).only_asks else follow_up_for(request, response)
+
+
+def _last_touches(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    keep_cookie_in_step(request, response)
+    responses.keep_message_of_prefetch(request)
+    keep_out_of_shared_caches(request, response)
+    end_stream_with_session(request, response)
+    return response
+
+
+def keep_out_of_shared_caches(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Let a cache for the whole site keep no page that was made for a signed-in session.
+
+    Such a cache would go on to serve it to the dead cookie. Whoever says anything of caching
+    knows better; and a 304 is about headers that the client has already.
+    """
+    session_data = loaded_data(getattr(request, "session", None)) or {}
+    says = any(name in response.headers for name in ("Cache-Control", "CDN-Cache-Control"))
+    if SESSION_KEY in session_data and not says and response.status_code != 304:
+        response.headers["Cache-Control"] = "private"
+
+
 def end_stream_with_session(request: HttpRequest, response: HttpResponseBase) -> None:
     """Stop an asynchronous streaming response of a signed-in user when the session ends.
 
-    Not under WSGI, which collects it on an event loop of its own before it sends anything.
+    Not under WSGI: there Django collects the whole response before it sends anything.
     """
     if not isinstance(response, StreamingHttpResponse) or not response.is_async:
         return
     if not isinstance(request, ASGIRequest):
         return
-    data = loaded_data(getattr(request, "session", None)) or {}
-    session_id = as_uuid(data.get(SESSION_ID_KEY))
+    if (owner := _owner_of(request)) is None:
+        return
+    if owner.session is not None and request.method != "HEAD":
+        response.headers.pop("Content-Length", None)  # which it won't have if it is cut
+    streams.end_with_session(response, owner)
+
+
+def _owner_of(request: HttpRequest) -> streams.Owner | None:
+    """Return whose session a response was made for, or may yet be read for."""
+    owner = streams.Owner(getattr(request, "tenant", None))
+    session = getattr(request, "session", None)
+    data = loaded_data(session)
     if (bearer := state_of(request).bearer) is not None:
-        streams.end_with_session(response, bearer.session_id, bearer.user_pk)
-    elif session_id is not None and SESSION_KEY in data:
-        streams.end_with_session(response, session_id, data[SESSION_KEY])
+        owner.is_known(bearer.session_id, bearer.user_pk)
+    elif data is not None:
+        owner.look(data)
+    elif session is not None and settings.SESSION_COOKIE_NAME in request.COOKIES:
+        on_load(session, owner.look)
+        return owner
+    return None if owner.session is None else owner

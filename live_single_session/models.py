@@ -9,8 +9,10 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 USER_AGENT_LENGTH = 400
+DEVICE_LENGTH = 100
 
-# Where a session's data holds the id of its row. Keys rotate; the id stays.
+# The key under which a session's data holds the id of its row. Session keys rotate; the
+# id doesn't.
 SESSION_ID_KEY = "_live_single_session"
 # Where it holds the name of the installation that gave the id.
 INSTALLATION_KEY = "_live_single_session_installation"
@@ -19,7 +21,7 @@ FINGERPRINT_KEY = "_live_single_session_key"
 
 
 def digest(session_key: str) -> str:
-    """Return the SHA-256 of a session key, by which a dead cookie is recognised."""
+    """Return the SHA-256 of a session key, to recognise the cookie of an ended session."""
     return hashlib.sha256(session_key.encode()).hexdigest()
 
 
@@ -32,7 +34,7 @@ def id_of_key(session_key: str) -> uuid.UUID:
 
 
 def as_uuid(value: object) -> uuid.UUID | None:
-    """Return a UUID read from an untrusted value; None where it is none."""
+    """Return a UUID read from an untrusted value; None if it isn't one."""
     if isinstance(value, uuid.UUID):
         return value
     try:
@@ -57,11 +59,11 @@ class EndReason(models.TextChoices):
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
     def live(self) -> "UserSessionQuerySet":
-        """Return the sessions that may still be used, as far as the registry knows."""
+        """Return the sessions that have not ended, as far as the registry knows."""
         return self.filter(ended_at__isnull=True)
 
     def ended(self) -> "UserSessionQuerySet":
-        """Return the sessions that may never be used again."""
+        """Return the sessions that have ended."""
         return self.filter(ended_at__isnull=False)
 
     def of(self, user: models.Model) -> "UserSessionQuerySet":
@@ -69,7 +71,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         return self.filter(user_id=user.pk)
 
     def unfinished(self) -> "UserSessionQuerySet":
-        """Return the outbox: ended sessions that the engine may not have forgotten yet."""
+        """Return ended sessions whose data the session engine may still hold."""
         return self.ended().exclude(session_key="")
 
 
@@ -109,6 +111,8 @@ class UserSession(models.Model):
     )
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=USER_AGENT_LENGTH, blank=True)
+    # The name that an app gave its device.
+    device = models.CharField(_("device"), max_length=DEVICE_LENGTH, blank=True)
     started_at = models.DateTimeField(_("signed in"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)

@@ -1,8 +1,8 @@
 """``EndNotice``: what the tab or client of an ended session is told.
 
-It holds the facts, and renders them as texts, a websocket frame and JSON. It travels
-through the channel layer, since the row may be gone by the time that it arrives, and is
-put into words where the language is known.
+It holds the facts, and renders them as text, as a websocket frame and as JSON. It is sent
+through the channel layer whole, since the row may be deleted before it arrives. Texts are
+made by the process that holds the socket, which knows the language of the browser.
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ from live_single_session.devices import Device, device_of
 from live_single_session.models import EndReason, UserSession
 from live_single_session.site_urls import login_url, not_you_url
 
-# The header that names the reason, wherever an HTTP response tells of the end.
+# The header of an HTTP response that names the reason why the session ended.
 HEADER = "Session-Ended"
 
-# Somebody else may be behind these, who knows the user's password.
+# Somebody else who knows the user's password may have caused these.
 MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
 
 
 @dataclass(frozen=True)
 class ReplacedBy:
-    """The login that superseded a session, as far as ``DISCLOSE`` lets it be told."""
+    """What ``DISCLOSE`` allows to tell about the login that superseded a session."""
 
     device: Device | None
     ip: str | None
@@ -38,17 +38,28 @@ class ReplacedBy:
 
 @dataclass(frozen=True)
 class EndNotice:
-    """Which session ended, why, when (ISO 8601, UTC) and for which login."""
+    """Which session ended, why, when (ISO 8601, UTC) and for which login.
+
+    The reason is None where nobody knows it.
+
+    Attributes:
+        by_token: whether it was an app's, which has no browser and no tabs.
+    """
 
     session: str
     reason: str | None
     at: str | None = None
     by: ReplacedBy | None = None
+    by_token: bool = False
 
     @property
     def code(self) -> str:
         """The reason for a header or an address; ``unknown`` where there is none."""
         return self.reason or "unknown"
+
+    def bare(self) -> "EndNotice":
+        """Return this without particulars, for those who may not know them."""
+        return EndNotice(self.session, self.reason)
 
     def pack(self) -> dict[str, Any]:
         """Return this as plain values, for a channel layer."""
@@ -61,10 +72,11 @@ class EndNotice:
         if by is not None:
             device = by.get("device")
             by = ReplacedBy(device=device and Device(**device), ip=by.get("ip"))
-        return cls(packed["session"], packed["reason"], packed.get("at"), by)
+        by_token = bool(packed.get("by_token"))
+        return cls(packed["session"], packed["reason"], packed.get("at"), by, by_token)
 
     def frame(self, *, signed_in: bool) -> dict[str, Any]:
-        """Return the ``session.ended`` frame, in the language that is active.
+        """Return the ``session.ended`` frame, in the active language.
 
         Args:
             signed_in: whether the browser is signed in again.
@@ -84,7 +96,7 @@ class EndNotice:
         return frame if url is None else {**frame, "not_you_url": url}
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON of a 401 for an ended session, in the language that is active."""
+        """Return the JSON of a 401 for an ended session, in the active language."""
         return {
             "code": "session_ended",
             "reason": self.reason,
@@ -93,11 +105,12 @@ class EndNotice:
         }
 
     def message(self) -> str:
-        """Return what happened in a sentence or two, in the language that is active."""
+        """Return what happened in a sentence or two, in the active language."""
         if self.reason == EndReason.SUPERSEDED and self.by and self.by.device:
-            return _(
-                "You signed in on another device (%(device)s), so you were signed out here."
-            ) % {"device": self.by.device}
+            told = _("You signed in on %(device)s, so you were signed out here.")
+            return told % {"device": self.by.device}
+        if self.reason == EndReason.LOGGED_OUT and self.by_token:
+            return title(self.reason)
         return message(self.reason)
 
     def _by(self) -> dict[str, Any] | None:
@@ -121,22 +134,29 @@ def notice_of(row: UserSession) -> EndNotice:
     by_login = row.end_reason in (EndReason.SUPERSEDED, EndReason.USER_SWITCHED)
     if row.ended_at is not None and ("time" in told or not by_login):
         at = row.ended_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return EndNotice(str(row.pk), row.end_reason, at, by)
+    by_token = row.kind == UserSession.Kind.TOKEN
+    return EndNotice(str(row.pk), row.end_reason, at, by, by_token)
 
 
-def notice_of_unknown(session_id: UUID) -> EndNotice:
-    """Return what to tell the tab of a session that the registry doesn't know: no reason."""
-    return EndNotice(str(session_id), None)
+def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNotice:
+    """Return what to tell the tab of a session that the registry doesn't know.
+
+    Args:
+        session_id: which one.
+        user_is_gone: whether its user was deleted, and its row with it; else there is no
+            reason to tell.
+    """
+    return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
 
 def title(reason: str | None) -> str:
-    """Return a heading, in the language that is active.
+    """Return a heading, in the active language.
 
     Args:
         reason: an ``EndReason``, perhaps one that only a later version knows.
     """
     titles: dict[str | None, str] = {
-        EndReason.SUPERSEDED: _("You are signed in somewhere else"),
+        EndReason.SUPERSEDED: _("You’ve been signed out here"),
         EndReason.LOGGED_OUT: _("You signed out"),
         EndReason.USER_SWITCHED: _("Somebody else signed in"),
         EndReason.DEACTIVATED: _("Your account is not active"),
@@ -147,7 +167,7 @@ def title(reason: str | None) -> str:
 
 
 def message(reason: str | None) -> str:
-    """Return what happened, without particulars, in the language that is active."""
+    """Return what happened, without particulars, in the active language."""
     messages: dict[str | None, str] = {
         EndReason.SUPERSEDED: _(
             "You signed in on another device, so you were signed out here."

@@ -1,4 +1,4 @@
-"""How many sessions a user may have, and which give way: pure functions over values."""
+"""Choose the sessions that are over the limit: pure functions without I/O."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,7 +16,7 @@ OBSERVE = "observe"
 
 
 class Login(Protocol):
-    """What a decision needs to know of a live session."""
+    """The attributes of a live session that a decision needs."""
 
     @property
     def serial(self) -> int: ...
@@ -34,16 +34,16 @@ L = TypeVar("L", bound=Login)
 def over_limit(
     others: Iterable[L], limit: int | None, *, places: int = 1, by_use: bool = False
 ) -> list[L]:
-    """Return those of a user's other live sessions that are too many, oldest first.
+    """Return the sessions that are over the limit, the oldest first.
 
     Args:
         others: the user's live sessions in one slot, in any order, without the new one.
         limit: how many the user may have there, the new one included; None: no limit.
-        places: how many of them are needed: one for a new login, none to count only.
+        places: how many sessions are to be added: 1 for a new login, 0 to count only.
         by_use: see ``oldest_first()``.
 
     Returns:
-        the sessions that have to give way so that at most ``limit`` remain.
+        the sessions to end so that at most ``limit`` remain.
     """
     if limit is None:
         return []
@@ -52,11 +52,11 @@ def over_limit(
 
 
 def oldest_first(logins: Iterable[L], *, by_use: bool = False) -> list[L]:
-    """Return sessions in the order in which they give way, whatever order they come in.
+    """Return sessions in the order in which they are evicted.
 
     Args:
         logins: the sessions.
-        by_use: those unused the longest go first, instead of those signed in first.
+        by_use: evict the least recently used first, instead of the first to sign in.
     """
     return sorted(logins, key=_last_use if by_use else _age)
 
@@ -66,7 +66,7 @@ def _age(login: Login) -> int:
 
 
 def _last_use(login: Login) -> tuple[datetime, int]:
-    """A session that was never seen again was last used when it was signed in to."""
+    """Return the last use; where none is recorded, the sign-in."""
     return login.last_seen_at or login.started_at, login.serial
 
 
@@ -76,5 +76,5 @@ def staff_only(user: Any, request: HttpRequest | None) -> int | None:
 
 
 def device_class(user: Any, request: HttpRequest | None) -> str:
-    """A ``SLOT``: ``"phone"``, ``"tablet"`` or ``"desktop"``, so one session on each."""
+    """A ``SLOT`` for each kind of device: ``"phone"``, ``"tablet"`` or ``"desktop"``."""
     return class_of("" if request is None else request.headers.get("User-Agent", ""))

@@ -1,8 +1,8 @@
-"""What happens to users, written into the registry: signing in and out, and the rest.
+"""Record what happens to users: sign-ins, new passwords, deactivation, deletion.
 
-A sign-in is a session's only when that session belongs to that user afterwards:
-``user_logged_in`` also comes from API tokens, from ``channels.auth.login`` (without a
-request) and from tests with bare requests.
+A sign-in counts only if the request's session belongs to that user afterwards:
+``user_logged_in`` is also sent for API tokens, by ``channels.auth.login`` (without a
+request) and by tests with bare requests.
 """
 
 import logging
@@ -73,7 +73,7 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
 def user_is_saved(
     sender: Any, instance: Any, raw: bool, using: str, update_fields: Any, **kwargs: Any
 ) -> None:
-    """Notice that a user's password is taken away: afterwards, nothing tells."""
+    """Notice that a user's password is about to be removed: the saved user doesn't show it."""
     if raw or instance._state.adding or not _was_saved("password", update_fields):
         return
     unusable = not is_password_usable(getattr(instance, "password", None))
@@ -116,7 +116,7 @@ def user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
 
 
 def _is_registry_in_use(request: HttpRequest) -> bool:
-    """Tell whether a sign-in can be recorded; else it is one as without this package."""
+    """Tell whether a sign-in can be recorded; if not, it works as without this package."""
     if not installation.is_installed():
         return False
     if engine.is_gated(request.session):
@@ -134,7 +134,7 @@ def _note_new_password(user: Any) -> None:
 
 
 def _takes_new_password(user: Any) -> bool:
-    """Forget the new password that is stored by now, unless it was dropped before."""
+    """Forget the new password that was noted; tell whether it is the one that was saved."""
     new = user.__dict__.pop("_live_single_session_new_password", None)
     return new is not None and new == user.password
 

@@ -1,4 +1,4 @@
-"""The current request, and one object with all that we note about a request."""
+"""The current request, and ``RequestState``: all that the package records about a request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("live_single_session", def
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who is behind a request that is signed in by other means than a session's cookie."""
+    """The session and the user of a request that a token signs in."""
 
     session_id: UUID
     user_pk: object
@@ -24,20 +24,24 @@ class Bearer:
 
 @dataclass
 class RequestState:
-    """What is noted about a request while it is served.
+    """What is recorded about a request while it is served.
 
     Attributes:
-        refused: the login that it has tried, and that the session limit has refused.
-        bearer: who is behind it, where a token signs it in.
+        refused: the login that the session limit has refused in it, if any.
+        bearer: its session and user, where a token signs it in.
         take_over: where the user has chosen to sign in here and end other sessions: the
             serial that the login was going to have when the user was asked.
-        layer_was_silent: whether it has waited for a silent channel layer; once is enough.
+        chosen: the sessions that the user has picked to end then, if it was to pick.
+        only_asks: whether it is no use of its session, which it leaves as it is.
+        device: the name that an app gave its device in a body that Django hasn't read.
     """
 
     refused: LoginRefused | None = None
     bearer: Bearer | None = None
     take_over: int | None = None
-    layer_was_silent: bool = False
+    chosen: frozenset[UUID] | None = None
+    only_asks: bool = False
+    device: str = ""
 
 
 @contextmanager
@@ -61,9 +65,9 @@ def django_request(request: Any) -> Any:
 
 
 def state_of(request: Any) -> RequestState:
-    """Return what is noted about a request, Django's or Django REST framework's.
+    """Return what is recorded about a request, Django's or Django REST framework's.
 
-    Where there is no request, nothing is noted, and what is noted is lost.
+    Without a request it is a new object, which nobody keeps.
     """
     state = getattr(request, "_live_single_session", None)
     if state is None:

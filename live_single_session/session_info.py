@@ -1,8 +1,9 @@
-"""One description of a session for all lists: pages, JSON, the terminal."""
+"""Describe a session for lists: on pages, in JSON and on the terminal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +17,14 @@ from live_single_session.models import EndReason, UserSession
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """A session as its user, or somebody who knows the password, sees it.
+    """A session as it is shown to its user, or to somebody who knows the password.
 
     Attributes:
-        row: its row.
-        current: whether it is the one in which this is asked.
-        gives_way: whether the sign-in that is asked about will end it.
-        tells_ip: whether its address is shown.
-        tells_use: whether it is recorded, and so shown, when it was last in use.
+        row: the session.
+        current: whether it is the session of this request.
+        gives_way: whether the sign-in that waits for a choice would end it.
+        tells_ip: whether its IP address is shown.
+        tells_use: whether the time of its last use is shown.
     """
 
     row: UserSession
@@ -42,24 +43,29 @@ class SessionInfo:
 
     @property
     def state(self) -> str:
-        """Under which heading it stands: current, live or ended."""
+        """The heading that it is listed under: current, live or ended."""
         if self.current:
             return "current"
         return "live" if self.live else "ended"
 
     @property
     def device(self) -> str:
-        """The browser and its system in words; empty if they are unknown."""
-        return str(device_of(self.row.user_agent) or "")
+        """Its name, if an app gave one, or browser and system in words; empty if unknown."""
+        return self.row.device or str(device_of(self.row.user_agent) or "")
 
     @property
     def device_class(self) -> str:
-        """What kind of device it is: phone, tablet or desktop."""
+        """The kind of device: phone, tablet or desktop."""
         return class_of(self.row.user_agent)
 
     @property
     def ip(self) -> str | None:
         return self.row.ip if self.tells_ip else None
+
+    @property
+    def shown_ip(self) -> str | None:
+        """The address, where it says something: not that of a proxy on the same machine."""
+        return None if self.ip is None or ip_address(self.ip).is_loopback else self.ip
 
     @property
     def started_at(self) -> datetime:
@@ -76,7 +82,7 @@ class SessionInfo:
 
     @property
     def last_seen(self) -> str:
-        """When it was last in use, in words; empty where that isn't recorded."""
+        """When it was last used, in words; empty where that isn't shown."""
         return "" if self.last_seen_at is None else ago(self.last_seen_at)
 
     @property
@@ -84,14 +90,19 @@ class SessionInfo:
         return self.row.ended_at
 
     @property
+    def ended(self) -> str:
+        """When it ended, in words; empty while it is live."""
+        return "" if self.ended_at is None else ago(self.ended_at)
+
+    @property
     def end_reason_text(self) -> str:
-        """Why it ended, if that says more than that it was signed out."""
+        """Why it ended; empty for an ordinary sign-out."""
         if self.row.end_reason == EndReason.LOGGED_OUT:
             return ""
         return str(self.row.get_end_reason_display())
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as JSON values; no secret is in it."""
+        """Return all of it as JSON values, without secrets."""
         return {
             "id": str(self.id),
             "current": self.current,
@@ -108,7 +119,7 @@ class SessionInfo:
         }
 
     def as_choice(self) -> dict[str, Any]:
-        """Return as JSON values what a refused login is told of it."""
+        """Return as JSON values what the client of a refused login is told about it."""
         return {
             "session": str(self.id),
             "device": self.device or None,
@@ -124,12 +135,12 @@ def ids_of(rows: Iterable[UserSession]) -> set[UUID]:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, if there is one."""
+    """Return a time as ISO 8601 in UTC; None for None."""
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def ago(moment: datetime) -> str:
-    """Return a time of the past in words, in the language that is active."""
+    """Return how long ago a time was, in words, in the active language."""
     passed = timezone.now() - moment
     if passed.total_seconds() < 60:
         return _("just now")

@@ -1,9 +1,8 @@
 """The signals that a site can listen to.
 
-``session_started`` and ``session_ended`` are sent on commit, so that whoever hears
-of a login can rely on it. ``login_refused`` is sent at once: a refused login may be
-rolled back, and then there is no commit. A receiver that raises is logged and harms
-nobody.
+``session_started`` and ``session_ended`` are sent on commit, so that a receiver can rely
+on what it is told. ``login_refused`` is sent at once: a refused login may be rolled back,
+and then there is no commit. An exception in a receiver is logged and affects nothing else.
 """
 
 from django.dispatch import Signal
@@ -12,12 +11,12 @@ from django.dispatch import Signal
 session_started = Signal()
 
 # session: UserSession (``end_reason``, ``ended_at`` and ``replaced_by`` say why, when and
-# for whom), batch: tuple[UserSession, ...], all of this user's that ended in the same
-# event, this one included
+# for which newer login), batch: tuple[UserSession, ...], all sessions of this user that
+# ended in the same event, this one included
 session_ended = Signal()
 
-# user: the user who may not sign in, request: HttpRequest | None,
-# live: tuple[UserSession, ...], the sessions that keep their place
+# user: the user whose login was refused, request: HttpRequest | None,
+# live: tuple[UserSession, ...], the user's sessions, which are kept
 login_refused = Signal()
 
 # Sent with ``ON_LIMIT = "observe"``, on commit. session: UserSession, the new one,

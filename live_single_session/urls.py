@@ -1,4 +1,4 @@
-"""The addresses under ``session/``."""
+"""The URLs under ``session/``."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""The pages under ``session/``: a user's own sessions, and whether this one is still live.
+"""The pages under ``session/``: a user's own sessions, and the status of the current one.
 
-Each page is JSON for whoever doesn't look at it, under the same address and rules.
+A client that doesn't ask for HTML gets JSON, under the same URL and rules.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
@@ -22,13 +23,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
-from live_single_session.django_internals import keep_session_cookie
-from live_single_session.http.responses import is_page, with_query
+from live_single_session.django_internals import leave_session_alone
+from live_single_session.http.responses import wants_page
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -38,11 +38,13 @@ from live_single_session.models import (
 )
 from live_single_session.notices import HEADER
 from live_single_session.registry import db, maintenance
+from live_single_session.request_state import state_of
 from live_single_session.session_info import SessionInfo
-from live_single_session.session_status import status_of
-from live_single_session.site_urls import login_url, not_you_url
+from live_single_session.session_status import cookie_digest, status_of
+from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
+MOST_FRESHNESS = 32  # characters
 
 View = Callable[..., HttpResponse]
 
@@ -50,44 +52,54 @@ View = Callable[..., HttpResponse]
 @login_not_required
 @never_cache
 @require_safe
-@sensitive_variables()
 def status(request: HttpRequest) -> JsonResponse:
     """Say over HTTP what the websocket would say, where websockets are blocked."""
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    found = status_of(request.session, request.user, cookie, request.GET.get("session"))
-    if not request.user.is_authenticated:
-        # Django would remove the dead cookie; but a script asks here, whose answer may
-        # come late, when somebody has signed in again in another tab.
-        keep_session_cookie(request)
+    digest = cookie_digest(request.COOKIES)
+    found = status_of(request.session, request.user, digest, request.GET.get("session"))
+    if found.session_id is None and SESSION_KEY in request.session and not found.notice:
+        # From before the installation: it is adopted, and has an id afterwards.
+        return JsonResponse({"live": True, "session": None, **_freshness(request)})
+    # It is no use of the session. And no dead cookie is removed: a script asks here, whose
+    # answer may come late, when somebody has signed in again in another tab.
+    leave_session_alone(request)
+    state_of(request).only_asks = True
     if found.notice is not None:
         frame = found.notice.frame(signed_in=found.signed_in)
         body = {**frame, **found.notice.body()}
-        return JsonResponse(body, status=401, headers={HEADER: found.notice.reason})
+        return JsonResponse(body, status=401, headers={HEADER: found.notice.code})
     if found.session_id is not None:
-        return JsonResponse({"live": True, "session": str(found.session_id)})
+        return JsonResponse(
+            {"live": True, "session": str(found.session_id), **_freshness(request)}
+        )
     return JsonResponse({"code": "not_signed_in"}, status=401)
+
+
+def _freshness(request: HttpRequest) -> dict[str, str]:
+    """Return what only this answer can say, and none that a cache has kept."""
+    fresh = request.GET.get("fresh", "")
+    return {"fresh": fresh} if fresh.isalnum() and len(fresh) <= MOST_FRESHNESS else {}
 
 
 # A user's own sessions
 
 
 def _own(view: View) -> View:
-    """Let in those who are signed in; nobody else's sessions are found."""
+    """Require a signed-in user; a session of another user is not found."""
 
-    @login_not_required  # it sees to that itself
+    @login_not_required  # it redirects and answers itself
     @never_cache
     @vary_on_headers("Accept", "Sec-Fetch-Mode")
     @csrf_protect
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
-            if _wants_page(request):
+            if wants_page(request):
                 return redirect_to_login(request.get_full_path(), login_url())
             return JsonResponse({"code": "not_signed_in"}, status=401)
         try:
             return view(request, **kwargs)
         except UserSession.DoesNotExist as error:
-            if _wants_page(request):
+            if wants_page(request):
                 raise Http404 from error
             return JsonResponse({"code": "not_found"}, status=404)
 
@@ -111,13 +123,15 @@ def sessions(request: HttpRequest) -> HttpResponse:
         SessionInfo(row, current=row.pk == current)
         for row in _without_expired(list(page), rows)
     ]
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse(_page_as_json(page, entries))
     context = {
         "page_obj": page,
         "entries": entries,
         "others": numbers["others"],
         "not_you_url": not_you_url(),
+        "home_url": home_url(),
+        "site": request.get_host(),
     }
     return render(request, "live_single_session/sessions.html", context)
 
@@ -137,7 +151,7 @@ def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
         ended = 1
     else:
         ended = int(registry.end(entry.row, EndReason.REVOKED))
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse({"ended": ended})
     if entry.current:
         return redirect(settings.LOGOUT_REDIRECT_URL or login_url())
@@ -156,7 +170,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
         others = _rows_of(request).live().filter(~Q(pk=current)).count()
         return render(request, "live_single_session/confirm_end.html", {"others": others})
     ended = registry.end_all(request.user, EndReason.REVOKED, keep=current)
-    if not _wants_page(request):
+    if not wants_page(request):
         return JsonResponse({"ended": ended})
     done = ngettext(
         "%(count)d other device was signed out.",
@@ -165,11 +179,6 @@ def end_others(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, done % {"count": ended}, fail_silently=True)
     return redirect("live_single_session:sessions")
-
-
-def _wants_page(request: HttpRequest) -> bool:
-    """Tell pages from JSON; a script may ask for the page as well."""
-    return is_page(request) or "text/html" in request.headers.get("Accept", "")
 
 
 def _rows_of(request: HttpRequest) -> UserSessionQuerySet:
@@ -183,7 +192,7 @@ def _current_id(request: HttpRequest) -> UUID | None:
 
 
 def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> list[UserSession]:
-    """Notice sessions that have expired on their own: nobody was there to do so."""
+    """End the shown sessions that have expired unnoticed."""
     now = timezone.now()
     due = [r.pk for r in shown if r.ended_at is None and r.expires_at and r.expires_at <= now]
     if not due or not maintenance.expire(rows.filter(pk__in=due)):

@@ -6,7 +6,7 @@ async fixture of such a test must say `pytest_asyncio.fixture(loop_scope="sessio
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,23 @@ from django.core.signals import got_request_exception
 from django.db import connections
 from django.views.debug import ExceptionReporter
 from hypothesis import settings as hypothesis_settings
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from tests.servers.chromium import launch_chromium
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerProcess
+from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.servers.sqlite import SqliteFiles
+from tests.servers.waiting import PATIENCE
 from tests.servers.web_servers import SERVERS
 from tests.site.gate import Gate
 from tests.site.people import PASSWORD
 
 # A busy machine is no reason to fail.
+expect.set_options(timeout=PATIENCE * 1000)
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
 
@@ -42,23 +44,48 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--server",
         choices=SERVERS,
         default="daphne",
-        help="what serves the site to the tests of the script (tests/browser)",
+        help="what serves the site to the tests of the script in tests/browser",
+    )
+
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="the two nodes of tests/deployment are docker-compose.yml's (make compose)",
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Fixtures that start a server, a browser or a build.
+SLOW = {
+    *("browser", "daphne", "firefox", "start_daphne", "site_databases"),
+    *("redis_server", "postgres_server", "mariadb_server"),
+    *("built", "image"),
+}
+
+
+# Files go to a worker as a whole: if one of these came last, one worker would end long after
+# the others.
+LONGEST = (
+    *("backends/test_variants", "packaging/test_package", "deployment/test_two_nodes"),
+    *("chaos/test_chaos", "backends/test_concurrency", "compatibility/test_other_packages"),
+    *("benchmarks/test_bench", "fuzz/test_schema", "browser/test_networks"),
+)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & SLOW:
+            item.add_marker("slow")
+        if "browser" in fixtures:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    yield
+    items.sort(key=_place)
 
 
-@contextmanager
-def running(server: ServerProcess) -> Iterator[ServerProcess]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
+def _place(item: pytest.Item) -> int:
+    file = item.nodeid.removeprefix("tests/").partition(".py")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")
@@ -128,14 +155,14 @@ def policy(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def laptop() -> Any:
-    from tests.helpers.clients import FIREFOX, Browser
+    from tests.helpers.browsers import FIREFOX, Browser
 
     return Browser(headers={"User-Agent": FIREFOX})
 
 
 @pytest.fixture
 def phone() -> Any:
-    from tests.helpers.clients import SAFARI, Browser
+    from tests.helpers.browsers import SAFARI, Browser
 
     return Browser(headers={"User-Agent": SAFARI})
 
@@ -275,6 +302,7 @@ async def new_browser_context(
 
         async def new(**options: object) -> BrowserContext:
             context = await browser.new_context(**options)
+            context.set_default_timeout(4 * PATIENCE * 1000)  # to load a page, or to click
             stack.push_async_callback(context.close)
             return context
 

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from live_single_session import registry
 from live_single_session.admin import sign_out_everywhere
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 from tests.site.people import PASSWORD
 from tests.site.users_admin import site
 
@@ -30,7 +30,7 @@ def desk(alice, bob, carol):
     """Carol's browser; Alice and Bob are signed in, too."""
     for name in ("alice", "bob"):
         Browser(headers={"user-agent": FIREFOX}).sign_in(name)
-    return _signed_in("carol")
+    return Browser.signed_in("carol")
 
 
 @pytest.fixture
@@ -49,12 +49,6 @@ def clerk(bob):
         )
     )
     return bob
-
-
-def _signed_in(name):
-    browser = Browser()
-    browser.sign_in(name)
-    return browser
 
 
 def _act(browser, path, action, rows, **extra):
@@ -123,7 +117,7 @@ def test_finds_a_session_by_the_id_of_a_log_line(desk):
 
 def test_slots_can_be_chosen_where_there_are_slots(alice, bob, carol, settings):
     settings.LIVE_SINGLE_SESSION = {"SLOT": "live_single_session.policy.device_class"}
-    desk = _signed_in("carol")
+    desk = Browser.signed_in("carol")
 
     assert "?slot=desktop" in desk.get(SESSIONS).content.decode()
     assert "alice" not in desk.get(f"{SESSIONS}?slot=phone").content.decode()
@@ -142,14 +136,14 @@ def test_inv6_nobody_ends_the_session_in_which_they_act(desk):
     _act(desk, SESSIONS, "end_selected", UserSession.objects.all())
     _act(desk, USERS, "sign_out_everywhere", User.objects.all())
 
-    assert desk.user() == "carol"
+    assert desk.who() == "carol"
     assert _live("alice") == _live("bob") == 0
 
 
 def test_signs_users_out_everywhere(desk, settings):
     settings.LIVE_SINGLE_SESSION = {"LIMIT": None}
     for _ in range(3):
-        _signed_in("alice")
+        Browser.signed_in("alice")
 
     page = _act(desk, USERS, "sign_out_everywhere", User.objects.filter(username="alice"))
 
@@ -161,7 +155,7 @@ def test_signs_users_out_everywhere(desk, settings):
 def test_needs_a_permission_of_its_own(desk, clerk, alice):
     clerk.user_permissions.remove(Permission.objects.get(codename="sign_out_everywhere"))
     clerk.user_permissions.remove(Permission.objects.get(codename="end_usersession"))
-    browser = _signed_in("bob")
+    browser = Browser.signed_in("bob")
 
     assert "sign_out_everywhere" not in browser.get(USERS).content.decode()
     assert "end_selected" not in browser.get(SESSIONS).content.decode()
@@ -188,8 +182,8 @@ def test_spares_those_who_may_do_more_than_the_one_who_acts(desk, clerk, alice):
     editors.permissions.add(Permission.objects.get(codename="change_group"))
     erin.groups.add(editors)
     for name in ("dave", "erin"):
-        _signed_in(name)
-    browser = _signed_in("bob")
+        Browser.signed_in(name)
+    browser = Browser.signed_in("bob")
 
     page = _act(browser, USERS, "sign_out_everywhere", User.objects.all())
 
@@ -206,7 +200,7 @@ def test_spares_those_who_may_do_more_than_the_one_who_acts(desk, clerk, alice):
 
 def test_a_colleague_with_the_same_permissions_is_not_spared(desk, clerk, alice):
     alice.user_permissions.set(clerk.user_permissions.all())
-    browser = _signed_in("bob")
+    browser = Browser.signed_in("bob")
 
     _act(browser, USERS, "sign_out_everywhere", [alice])
 
@@ -223,7 +217,7 @@ def test_a_user_with_sessions_can_be_deleted_in_the_admin(desk, alice):
 
 def test_a_user_who_signed_in_twice_links_to_the_newer_session(desk, alice):
     old = registry.live_of(alice)[0]
-    _signed_in("alice")
+    Browser.signed_in("alice")
     old.refresh_from_db()
 
     page = desk.get(f"{SESSIONS}{old.pk}/change/").content.decode()

@@ -4,12 +4,13 @@ import ipaddress
 
 import pytest
 from django.http import HttpRequest
+from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
 from live_single_session.client import client_of
-from live_single_session.models import USER_AGENT_LENGTH
-from tests.helpers.clients import FIREFOX
+from live_single_session.models import DEVICE_LENGTH, USER_AGENT_LENGTH
+from tests.helpers.browsers import FIREFOX
 
 
 def request_with(**meta):
@@ -100,3 +101,45 @@ def test_whatever_is_sent_can_be_stored(address, user_agent):
     assert len(client.user_agent) <= USER_AGENT_LENGTH
     assert "\x00" not in client.user_agent
     client.user_agent.encode()
+
+
+def posted(rf, body, content_type="application/json"):
+    request = rf.post("/", body, content_type=content_type)
+    _ = request.POST, request.body  # as a view that signs in has
+    return request
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"device": "Ann\'s Pixel"}', "Ann's Pixel"),
+        ('{"device": "  \\u0000\\ud800 kitchen \\n"}', "kitchen"),
+        ('{"device": "%s"}' % ("x" * 500), "x" * DEVICE_LENGTH),
+        ('{"device": {"name": 1}}', ""),
+        ('{"device": null}', ""),
+        ('["device"]', ""),
+        ("{", ""),
+        ("[" * 10_000, ""),
+        ('{"device": "long", "else": "%s"}' % ("x" * 20_000), ""),
+        ("", ""),
+    ],
+)
+def test_an_app_names_its_device_in_json(rf, body, name):
+    assert client_of(posted(rf, body)).device == name
+
+
+def test_an_app_names_its_device_in_a_form(rf):
+    request = rf.post("/", {"device": "Ann's Pixel"})
+    assert client_of(request).device == ""  # nobody has read it, and we don't either
+    assert request.POST
+    assert client_of(request).device == "Ann's Pixel"
+
+
+def test_no_name_is_kept_where_nothing_is(rf, settings):
+    settings.LIVE_SINGLE_SESSION = {"RECORD_CLIENT": False}
+    assert client_of(posted(rf, '{"device": "Ann\'s Pixel"}')).device == ""
+
+
+@given(st.binary(max_size=200))
+def test_whatever_is_posted_is_no_error(body):
+    assert isinstance(client_of(posted(RequestFactory(), body)).device, str)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live_single_session.devices import Device, device_of
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 
 
 @pytest.mark.parametrize(

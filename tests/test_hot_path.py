@@ -12,7 +12,7 @@ from django.urls import include, path
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession, digest
-from tests.helpers.clients import AsyncBrowser, Browser
+from tests.helpers.browsers import AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
@@ -79,9 +79,9 @@ def test_inv8_a_signed_in_request_costs_nothing(url, save_every_request, alice, 
     settings.SESSION_SAVE_EVERY_REQUEST = save_every_request
     browser = Browser()
     browser.sign_in()
-    with_package = cost_of(cost, url, browser.key)
+    with_package = cost_of(cost, url, browser.cookie)
     without_package(settings)
-    assert with_package == cost_of(cost, url, browser.key)
+    assert with_package == cost_of(cost, url, browser.cookie)
     print(url, with_package)
 
 
@@ -93,9 +93,9 @@ async def test_inv8_a_signed_in_request_under_asgi_costs_nothing(
     settings.SESSION_SAVE_EVERY_REQUEST = save_every_request
     browser = AsyncBrowser()
     await browser.sign_in()
-    with_package = await acost_of(cost, url, browser.key)
+    with_package = await acost_of(cost, url, browser.cookie)
     without_package(settings)
-    assert with_package == await acost_of(cost, url, browser.key)
+    assert with_package == await acost_of(cost, url, browser.cookie)
     print(url, with_package)
 
 
@@ -110,9 +110,9 @@ def test_inv8_a_dead_cookie_costs_nothing_where_nobody_reads_it(alice, cost, set
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    with_package = cost_of(cost, "/public/", old.key)
+    with_package = cost_of(cost, "/public/", old.cookie)
     without_package(settings)
-    assert with_package == cost_of(cost, "/public/", old.key)
+    assert with_package == cost_of(cost, "/public/", old.cookie)
 
 
 def crowd(count):

@@ -11,7 +11,7 @@ from django.utils.translation import override, templatize
 import live_single_session
 from live_single_session.models import EndReason
 from live_single_session.notices import EndNotice
-from tests.helpers.clients import PAGE, Browser
+from tests.helpers.browsers import PAGE, Browser
 
 PACKAGE = Path(live_single_session.__file__).parent
 LANGUAGES = ["de", "fr", "es", "pt_BR", "zh_Hans", "ja", "ar", "ms"]

@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session import registry
 from live_single_session.models import UserSession
-from tests.helpers.clients import FIREFOX, Browser
+from tests.helpers.browsers import FIREFOX, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,15 +21,9 @@ def lines(caplog):
     return said
 
 
-def _signed_in(name="alice"):
-    browser = Browser(headers={"user-agent": FIREFOX})
-    browser.sign_in(name)
-    return browser
-
-
 def test_one_line_for_each_start_and_each_end(alice, lines):
-    _signed_in()
-    _signed_in().post("/api/logout/")
+    Browser.signed_in()
+    Browser.signed_in().post("/api/logout/")
 
     first, second = UserSession.objects.order_by("serial")
     said = [(line.event, line.session_id, line.reason) for line in lines()]
@@ -48,11 +42,10 @@ def test_one_line_for_each_start_and_each_end(alice, lines):
 
 def test_one_line_for_each_refusal(alice, lines, settings):
     settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "refuse"}
-    _signed_in()
-    Browser().post(
+    Browser.signed_in()
+    Browser().post_json(
         "/api/login/",
         {"username": "alice", "password": "correct horse battery staple"},
-        content_type="application/json",
     )
 
     refusals = [line for line in lines() if "refused" in getattr(line, "event", "")]
@@ -62,7 +55,9 @@ def test_one_line_for_each_refusal(alice, lines, settings):
 
 
 def test_inv7_no_line_holds_a_key_or_a_user_agent(alice, bob, lines):
-    keys = [_signed_in().key, _signed_in().key, _signed_in("bob").key]
+    agent = {"User-Agent": FIREFOX}
+    names = ["alice", "alice", "bob"]
+    keys = [Browser.signed_in(name, headers=agent).cookie for name in names]
     registry.end_all(bob, "revoked_by_staff")
 
     for line in lines():

@@ -14,10 +14,10 @@ from live_single_session.notices import (
     login_url,
     message,
     notice_of,
-    notice_of_missing,
+    notice_of_unknown,
     title,
 )
-from tests.helpers.clients import FIREFOX
+from tests.helpers.browsers import FIREFOX
 
 ENDED_AT = datetime(2026, 11, 23, 15, 4, 5, 678901, UTC)
 
@@ -42,9 +42,8 @@ def test_a_superseded_session_is_told_all_that_the_contract_names():
         "at": "2026-11-23T15:04:05.678901Z",
         "by": {"device": "Firefox on Linux", "ip": None},
         "signed_in": False,
-        "title": "You are signed in somewhere else",
-        "message": "You signed in on another device (Firefox on Linux), "
-        "so you were signed out here.",
+        "title": "You’ve been signed out here",
+        "message": "You signed in on Firefox on Linux, so you were signed out here.",
         "login_url": "/accounts/login/",
     }
 
@@ -120,11 +119,14 @@ def test_a_reason_that_only_a_later_version_knows_has_words_too():
     assert told["title"] == told["message"] == "You were signed out"
 
 
-def test_a_row_that_is_gone_counts_as_deactivated():
+@pytest.mark.parametrize(("user_is_gone", "reason"), [(True, "deactivated"), (False, None)])
+def test_inv9_a_row_that_is_gone_has_a_reason_only_with_its_user(user_is_gone, reason):
     gone = uuid.uuid4()
-    told = notice_of_missing(gone).frame(signed_in=False)
-    assert (told["session"], told["reason"]) == (str(gone), "deactivated")
+    notice = notice_of_unknown(gone, user_is_gone=user_is_gone)
+    told = notice.frame(signed_in=False)
+    assert (told["session"], told["reason"]) == (str(gone), reason)
     assert (told["at"], told["by"]) == (None, None)
+    assert notice.code == (reason or "unknown")
 
 
 def test_inv7_no_key_is_told():

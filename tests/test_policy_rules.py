@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from live_single_session.devices import class_of
 from live_single_session.policy import device_class, oldest_first, over_limit
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -107,6 +107,19 @@ WEBKIT = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
         (f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36", "phone"),
         ("Mozilla/5.0 (Android 15; Mobile; rv:142.0) Gecko/142.0 Firefox/142.0", "phone"),
         ("Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UD1A)", "phone"),
+        ("okhttp/4.12.0", "phone"),
+        ("Example/3 (Android 14) okhttp/5.1.0", "phone"),
+        ("Dart/3.9 (dart:io)", "phone"),
+        (
+            f"Mozilla/5.0 (Linux; Android 15; Pixel 8; wv) {CHROME} Mobile Safari/537.36",
+            "phone",
+        ),
+        (
+            f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) {WEBKIT} Mobile/15E148",
+            "phone",
+        ),
+        ("Example/1.0 (iPad; iOS 18.0; Scale/2.00) CFNetwork/1498", "tablet"),
+        ("Example/12 CFNetwork/1498 Darwin/23.2.0 (x86_64)", "desktop"),
         ("Example/12 CFNetwork/1410.0.3 Darwin/22.6.0", "phone"),
         ("Mozilla/5.0 (Mobile; Nokia 8110 4G; rv:48.0) Gecko/48.0 KAIOS/2.5", "phone"),
         (f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Safari/537.36", "tablet"),

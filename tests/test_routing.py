@@ -18,7 +18,7 @@ from live_single_session.routing import (
     user_of,
     websocket_urlpatterns,
 )
-from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site.consumers import ChatConsumer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ def signed_in(alice):
     """A session of alice, loaded anew."""
     browser = Browser()
     browser.sign_in()
-    return SessionStore(browser.key)
+    return SessionStore(browser.cookie)
 
 
 def test_the_user_of_a_session_is_found(signed_in, alice):
@@ -102,7 +102,7 @@ async def test_a_websocket_of_the_site_knows_its_user_and_keeps_its_session(alic
     stack = SingleSessionMiddlewareStack(tell_user)
     async with browser.websocket("/ws/", application=stack) as socket:
         assert await socket.frame() == "alice"
-    assert await browser.user() == "alice"
+    assert await browser.who() == "alice"
 
 
 async def test_a_visitor_s_websocket_is_served(db):
@@ -148,3 +148,22 @@ async def test_an_app_in_the_stack_is_started_by_its_server():
 
     await SingleSessionMiddlewareStack(app)({"type": "lifespan"}, None, None)
     assert started == ["lifespan"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/app"])
+async def test_inv2_at_our_path_there_is_our_own_websocket_and_nothing_else(alice, prefix):
+    """Also where a consumer of the site's takes any path, and would be reached unguarded."""
+    browser = AsyncBrowser()
+    await browser.sign_in()
+    stack = SingleSessionMiddlewareStack(tell_user)
+
+    async def below_a_prefix(scope, receive, send):
+        await stack(
+            {**scope, "path": prefix + scope["path"], "root_path": prefix}, receive, send
+        )
+
+    async with browser.socket(application=below_a_prefix) as socket:
+        assert (await socket.frame())["type"] == "session.ready"
+        await registry.aend_all(alice, EndReason.REVOKED)
+        assert (await socket.frame())["reason"] == "revoked"
+        assert await socket.close_code() == 4001

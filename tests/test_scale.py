@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, SAFARI, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, SAFARI, Browser
 
 MANY = 100_000
 USERS = 10_000

@@ -4,10 +4,11 @@ import uuid
 from datetime import datetime
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 
 from live_single_session.models import UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,8 +75,7 @@ def test_inv4_a_dead_cookie_is_told_why(tab, alice):
             "code": "session_ended",
             "reason": "superseded",
             "session": session,
-            "detail": "You signed in on another device (Firefox on Linux), "
-            "so you were signed out here.",
+            "detail": "You signed in on Firefox on Linux, so you were signed out here.",
             "login_url": "/accounts/login/",
             "signed_in": False,
             "by": {"device": "Firefox on Linux", "ip": None},
@@ -104,7 +104,7 @@ def test_inv4_a_stale_page_is_told_that_its_browser_is_signed_in_again(tab, alic
     assert response.status_code == 401
     assert response["Session-Ended"] == "logged_out"
     assert (response.json()["session"], response.json()["signed_in"]) == (stale, True)
-    assert tab.user() == "alice"
+    assert tab.who() == "alice"
     assert ask(tab).json() == {"live": True, "session": session_of(alice)}
 
 
@@ -130,6 +130,50 @@ def test_it_works_where_requests_are_atomic(tab, alice, atomic_requests):
     session = session_of(alice)
     Browser().sign_in()
     assert ask(tab, session).json()["reason"] == "superseded"
+
+
+@pytest.fixture
+def ended(tab, alice):
+    """The id of the tab's session, which a newer one has superseded."""
+    session = session_of(alice)
+    Browser(headers={"user-agent": FIREFOX}).sign_in()
+    return session
+
+
+def test_inv7_an_ended_id_tells_nobody_in_particular_the_bare_reason(ended):
+    body = ask(Browser(), ended).json()
+    assert (body["session"], body["reason"]) == (ended, "superseded")
+    assert (body["at"], body["by"]) == (None, None)
+    assert "Firefox" not in str(body)
+
+
+def test_inv7_an_ended_id_tells_another_user_nothing(ended, bob):
+    other = Browser()
+    other.sign_in("bob")
+    assert ask(other, ended).json() == {"live": True, "session": session_of(bob)}
+
+
+def test_inv4_an_ended_id_tells_its_own_browser_and_its_user_everything(tab, ended, alice):
+    same_user = Browser()
+    same_user.sign_in()
+    for browser in (tab, same_user):
+        body = ask(browser, ended).json()
+        assert body["by"] == {"device": "Firefox on Linux", "ip": None}
+        assert body["at"]
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file", "signed_cookies"])
+def test_inv10_asking_is_no_use_of_a_session(tab, alice, settings, engine, tmp_path):
+    settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    tab = Browser()
+    tab.sign_in()
+    before = UserSession.objects.live().values().get(), list(Session.objects.values())
+    response = ask(tab, before[0]["id"])
+    assert response.json() == {"live": True, "session": session_of(alice)}
+    assert not response.cookies
+    assert (UserSession.objects.live().values().get(), list(Session.objects.values())) == before
 
 
 async def test_it_works_under_asgi(alice):

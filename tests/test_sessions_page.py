@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, SAFARI, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, SAFARI, Browser
 
 ADDRESS = "/session/"
 OTHERS = "/session/end-others/"
@@ -26,18 +26,12 @@ def _no_limit(settings):
 
 @pytest.fixture
 def laptop(alice):
-    return _signed_in("alice", FIREFOX)
+    return Browser.signed_in("alice", headers={"User-Agent": FIREFOX})
 
 
 @pytest.fixture
 def phone(alice):
-    return _signed_in("alice", SAFARI)
-
-
-def _signed_in(name, user_agent="", **extra):
-    browser = Browser(headers={"user-agent": user_agent}, **extra)
-    browser.sign_in(name)
-    return browser
+    return Browser.signed_in("alice", headers={"User-Agent": SAFARI})
 
 
 def _page(browser, path=ADDRESS):
@@ -57,7 +51,7 @@ def _id_of(browser):
 
 
 def _row(browser):
-    return UserSession.objects.get(session_key=browser.key)
+    return UserSession.objects.get(session_key=browser.cookie)
 
 
 def _end(session_id):
@@ -68,7 +62,7 @@ def _end(session_id):
 
 
 def test_shows_this_device_first_then_the_others_then_what_ended(laptop, phone):
-    tablet = _signed_in("alice")
+    tablet = Browser.signed_in("alice", headers={"User-Agent": ""})
     tablet.post("/api/logout/")
 
     page = _page(laptop)
@@ -79,10 +73,44 @@ def test_shows_this_device_first_then_the_others_then_what_ended(laptop, phone):
         "Firefox on Linux",
         "Other devices",
         "Mobile Safari on iOS",
-        "Signed out",
+        "Signed out recently",
         "Unknown device",
     ]
-    assert "127.0.0.1" in page
+    assert re.search(r"<details[^>]*>\s*<summary", page)
+
+
+def test_shows_addresses_but_no_loopback_one(laptop, alice):
+    assert "127.0.0.1" not in _page(laptop)
+    UserSession.objects.update(ip="192.0.2.7")
+    assert "192.0.2.7" in _page(laptop)
+    UserSession.objects.update(ip="::1")
+    assert "::1" not in _page(laptop)
+    assert _data(laptop)["sessions"][0]["ip"] == "::1"
+
+
+def test_says_in_words_how_long_ago(laptop, phone):
+    hours = timezone.now() - timedelta(hours=3)
+    UserSession.objects.filter(pk=_id_of(phone)).update(started_at=hours)
+    tablet = Browser.signed_in("alice")
+    tablet.post("/api/logout/")
+
+    page = _page(laptop).replace("\xa0", " ")
+    assert "Signed in 3 hours ago" in page
+    assert "Signed out just now" in page
+
+
+def test_leads_back_to_the_site(laptop, settings):
+    assert '<a href="/private/">Back to testserver</a>' in _page(laptop)
+    settings.LOGIN_REDIRECT_URL = "/accounts/profile/"  # Django's default: there is none
+    assert '<a href="/">Back to testserver</a>' in _page(laptop)
+
+
+def test_what_ended_is_open_where_there_is_nothing_else(laptop, alice):
+    UserSession.objects.bulk_create(
+        UserSession(user=alice, serial=n + 10, ended_at=timezone.now()) for n in range(20)
+    )
+    assert '<details class="recent">' in _page(laptop)
+    assert '<details class="recent" open>' in _page(laptop, f"{ADDRESS}?page=2")
 
 
 def test_says_how_each_session_ended(laptop, phone):
@@ -140,7 +168,7 @@ def test_inv7_no_session_key_is_shown(laptop, phone):
 
 def test_tells_nobody_what_is_not_recorded(alice, settings):
     settings.LIVE_SINGLE_SESSION = {"RECORD_CLIENT": False}
-    browser = _signed_in("alice", FIREFOX)
+    browser = Browser.signed_in("alice", headers={"User-Agent": FIREFOX})
 
     assert "Unknown device" in _page(browser)
     assert "IP address" not in _page(browser)
@@ -159,7 +187,7 @@ def test_notices_sessions_that_expired_on_their_own(laptop, phone):
     UserSession.objects.filter(pk=_id_of(phone)).update(expires_at=past)
     assert _data(laptop)["sessions"][1]["live"]  # the engine still has it
 
-    Session.objects.filter(session_key=phone.key).delete()
+    Session.objects.filter(session_key=phone.cookie).delete()
 
     assert _data(laptop)["sessions"][1]["end_reason"] == EndReason.EXPIRED
 
@@ -171,7 +199,7 @@ def test_ends_one_after_it_was_confirmed(laptop, phone):
     confirmation = _page(laptop, _end(_id_of(phone)))
     assert "Mobile Safari on iOS" in confirmation
     assert "csrfmiddlewaretoken" in confirmation
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
     response = laptop.post(_end(_id_of(phone)), headers=PAGE)
 
@@ -180,8 +208,8 @@ def test_ends_one_after_it_was_confirmed(laptop, phone):
     assert told == ["Mobile Safari on iOS was signed out."]
     row = UserSession.objects.get(user_agent=SAFARI)
     assert row.end_reason == EndReason.REVOKED
-    assert phone.user() is None
-    assert laptop.user() == "alice"
+    assert phone.who() is None
+    assert laptop.who() == "alice"
 
 
 def test_a_second_click_does_no_harm(laptop, phone):
@@ -196,8 +224,8 @@ def test_ending_this_session_is_signing_out(laptop, phone):
     response = laptop.post(_end(_id_of(laptop)), headers=PAGE)
 
     assert response["Location"] == "/accounts/login/"
-    assert laptop.user() is None
-    assert phone.user() == "alice"
+    assert laptop.who() is None
+    assert phone.who() == "alice"
     assert UserSession.objects.ended().get().end_reason == EndReason.LOGGED_OUT
 
 
@@ -208,8 +236,8 @@ def test_ends_all_others_and_no_token_is_forgotten(laptop, phone, alice):
     response = laptop.post(OTHERS, headers=API)
 
     assert response.json() == {"ended": 2}
-    assert phone.user() is None
-    assert laptop.user() == "alice"
+    assert phone.who() is None
+    assert laptop.who() == "alice"
     assert UserSession.objects.live().get().pk == uuid.UUID(_id_of(laptop))
 
 
@@ -226,7 +254,7 @@ def test_a_get_never_ends_anything(laptop, phone):
 
 
 def test_nobody_sees_or_ends_somebody_elses_session(laptop, bob):
-    bobs = _signed_in("bob", SAFARI)
+    bobs = Browser.signed_in("bob", headers={"User-Agent": SAFARI})
 
     assert "Mobile Safari" not in _page(laptop)
     assert _data(laptop)["count"] == 1
@@ -234,7 +262,7 @@ def test_nobody_sees_or_ends_somebody_elses_session(laptop, bob):
         for headers in (PAGE, API):
             assert method(_end(_id_of(bobs)), headers=headers).status_code == 404
     laptop.post(OTHERS, headers=API)
-    assert bobs.user() == "bob"
+    assert bobs.who() == "bob"
 
 
 @pytest.mark.parametrize("unknown", [uuid.uuid4(), "not-a-uuid", "..", "%00"])
@@ -250,14 +278,14 @@ def test_posts_need_a_csrf_token(alice, phone):
 
     for path in (_end(_id_of(phone)), OTHERS):
         assert browser.post(path, headers=PAGE).status_code == 403
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_posts_of_strangers_end_nothing(phone):
     for path in (_end(_id_of(phone)), OTHERS):
         assert Client().post(path, headers=API).status_code == 401
         assert Client().post(path, headers=PAGE).status_code == 302
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 # Many, and odd ones

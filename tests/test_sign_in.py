@@ -19,7 +19,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session.backends.db import SessionStore
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession
-from tests.helpers.clients import AsyncBrowser, Browser, who
+from tests.helpers.browsers import AsyncBrowser, Browser, who
+from tests.servers.waiting import PATIENCE
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
@@ -159,8 +160,8 @@ def test_inv1_a_sign_in_ends_the_older_one_at_once(sign_in):
     old.sign_in()
     sign_in(new)
     assert states() == [("alice", "superseded"), ("alice", "")]
-    assert (old.user(), new.user()) == (None, "alice")
-    assert not Session.objects.filter(session_key=old.key).exists()
+    assert (old.who(), new.who()) == (None, "alice")
+    assert not Session.objects.filter(session_key=old.cookie).exists()
 
 
 @each_way
@@ -169,7 +170,7 @@ def test_inv2_each_way_of_signing_in_can_be_ended(sign_in):
     sign_in(old)
     new.sign_in()
     assert states() == [("alice", "superseded"), ("alice", "")]
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 @each_way
@@ -179,21 +180,21 @@ def test_inv6_a_second_sign_in_in_the_same_browser_ends_nothing(sign_in):
     sign_in(browser)
     sign_in(browser)
     assert states() == [("alice", "")]
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
 
 
 async def test_inv1_aforce_login_ends_the_older_one(alice):
     old, new = AsyncBrowser(), AsyncBrowser()
     await old.sign_in()
     await new.aforce_login(alice)
-    assert (await old.user(), await new.user()) == (None, "alice")
+    assert (await old.who(), await new.who()) == (None, "alice")
 
 
 async def test_inv1_a_sync_login_view_under_asgi_ends_the_older_one():
     old, new = AsyncBrowser(), AsyncBrowser()
     await old.sign_in()
     await new.sign_in(path="/api/login/")
-    assert (await old.user(), await new.user()) == (None, "alice")
+    assert (await old.who(), await new.who()) == (None, "alice")
 
 
 def test_the_session_carries_the_id_of_its_row():
@@ -201,7 +202,7 @@ def test_the_session_carries_the_id_of_its_row():
     browser.sign_in()
     row = UserSession.objects.get()
     assert browser.session[SESSION_ID_KEY] == str(row.pk)
-    assert row.session_key == browser.key
+    assert row.session_key == browser.cookie
 
 
 def test_bob_notices_nothing_of_alice(bob):
@@ -209,7 +210,7 @@ def test_bob_notices_nothing_of_alice(bob):
     his.sign_in("bob")
     old.sign_in()
     new.sign_in()
-    assert his.user() == "bob"
+    assert his.who() == "bob"
     assert states() == [("alice", "superseded"), ("alice", ""), ("bob", "")]
 
 
@@ -219,7 +220,7 @@ def test_another_user_in_the_same_browser_ends_the_first_one_s_session(bob):
     browser.sign_in("bob")
     assert states() == [("alice", "user_switched"), ("bob", "")]
     elsewhere.sign_in("alice")
-    assert browser.user() == "bob"
+    assert browser.who() == "bob"
 
 
 def test_another_user_in_the_same_browser_is_signed_out_elsewhere(bob):
@@ -228,14 +229,14 @@ def test_another_user_in_the_same_browser_is_signed_out_elsewhere(bob):
     browser.sign_in("alice")
     browser.sign_in("bob")
     assert states() == [("alice", "user_switched"), ("bob", "superseded"), ("bob", "")]
-    assert (browser.user(), elsewhere.user()) == ("bob", None)
+    assert (browser.who(), elsewhere.who()) == ("bob", None)
 
 
 def test_swapping_users_back_and_forth_leaves_one_session(bob):
     browser = Browser()
     for name in ["alice", "bob", "alice", "bob"]:
         browser.sign_in(name)
-        assert browser.user() == name
+        assert browser.who() == name
     assert states() == [
         ("alice", "user_switched"),
         ("alice", "user_switched"),
@@ -247,14 +248,14 @@ def test_swapping_users_back_and_forth_leaves_one_session(bob):
 def test_two_users_in_one_request_leave_one_session(bob):
     browser = Browser()
     browser.post("/two/logins/")
-    assert browser.user() == "bob"
+    assert browser.who() == "bob"
     assert states() == [("alice", "user_switched"), ("bob", "")]
 
 
 def test_a_sign_in_that_is_flushed_leaves_no_session():
     browser = Browser()
     browser.post("/flushed/login/")
-    assert browser.user() is None
+    assert browser.who() is None
     assert states() == [("alice", "logged_out")]
 
 
@@ -263,7 +264,7 @@ def test_a_user_who_signs_in_with_a_dead_cookie_is_signed_in():
     old.sign_in()
     new.sign_in()
     old.sign_in()
-    assert (old.user(), new.user()) == ("alice", None)
+    assert (old.who(), new.who()) == ("alice", None)
     assert states() == [("alice", "superseded"), ("alice", "superseded"), ("alice", "")]
 
 
@@ -272,11 +273,11 @@ def test_signing_out_ends_the_session_for_all_tabs(at):
     browser = Browser()
     browser.sign_in()
     other_tab = Browser()
-    other_tab.cookies["sessionid"] = browser.key
+    other_tab.cookies["sessionid"] = browser.cookie
     response = browser.post(at)
     assert states() == [("alice", "logged_out")]
     assert "Session-Ended" not in response.headers
-    assert other_tab.user() is None
+    assert other_tab.who() is None
 
 
 def test_signing_out_tells_nothing_to_the_tab_that_did_it():
@@ -292,7 +293,7 @@ def test_signing_out_with_a_dead_cookie_leaves_the_newer_session_alone():
     old.sign_in()
     new.sign_in()
     old.post("/api/logout/")
-    assert new.user() == "alice"
+    assert new.who() == "alice"
     assert states() == [("alice", "superseded"), ("alice", "")]
 
 
@@ -309,7 +310,7 @@ def test_a_login_that_has_no_request_ends_nothing(alice):
     browser.sign_in()
     user_logged_in.send(sender=User, request=None, user=alice)
     assert states() == [("alice", "")]
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
 
 
 def test_a_login_whose_request_has_no_session_ends_nothing(alice):
@@ -318,16 +319,16 @@ def test_a_login_whose_request_has_no_session_ends_nothing(alice):
     user_logged_in.send(sender=User, request=RequestFactory().post("/"), user=alice)
     user_logged_in.send(sender=User, request=HttpRequest(), user=alice)
     assert states() == [("alice", "")]
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
 
 
 def test_a_token_s_login_ends_nothing(bob):
     browser = Browser()
     browser.sign_in("alice")
-    Browser().post("/token/login/", {"username": "alice"}, content_type="application/json")
-    browser.post("/token/login/", {"username": "bob"}, content_type="application/json")
+    Browser().post_json("/token/login/", {"username": "alice"})
+    browser.post_json("/token/login/", {"username": "bob"})
     assert states() == [("alice", "")]
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
 
 
 def test_a_login_in_a_management_command_is_a_session_like_any_other(alice):
@@ -354,8 +355,8 @@ async def test_a_login_over_a_websocket_ends_nothing():
     stack = SessionMiddlewareStack(LoginConsumer.as_asgi())
     async with browser.websocket("/ws/", application=stack) as socket:
         await socket.send_to("alice")
-        assert await socket.receive_from(timeout=10) == "signed in"
-    assert await elsewhere.user() == "alice"
+        assert await socket.receive_from(timeout=PATIENCE) == "signed in"
+    assert await elsewhere.who() == "alice"
     assert await UserSession.objects.acount() == 1
 
 
@@ -369,13 +370,13 @@ def test_inv3_a_login_that_is_rolled_back_ends_nothing_and_tells_nobody(heard):
     new.sign_in(path="/rolled-back/login/")
     assert heard == []
     assert states() == [("alice", "")]
-    assert (old.user(), new.user()) == ("alice", None)
+    assert (old.who(), new.who()) == ("alice", None)
 
 
 def test_inv3_a_first_login_that_is_rolled_back_signs_nobody_in():
     browser = Browser()
     browser.sign_in(path="/rolled-back/login/")
-    assert browser.user() is None
+    assert browser.who() is None
     assert states() == []
 
 
@@ -384,7 +385,7 @@ def test_inv3_a_login_that_is_rolled_back_leaves_its_own_browser_signed_in(name,
     browser = Browser()
     browser.sign_in("alice")
     browser.sign_in(name, path="/rolled-back/login/")
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
     assert states() == [("alice", "")]
 
 
@@ -393,7 +394,7 @@ def test_a_site_s_own_tests_may_run_in_a_transaction():
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 def test_inv3_a_login_with_a_wrong_password_ends_nothing():
@@ -401,7 +402,7 @@ def test_inv3_a_login_with_a_wrong_password_ends_nothing():
     old.sign_in()
     wrong = {"username": "alice", "password": PASSWORD + "x"}
     new.post("/accounts/login/", wrong)
-    assert old.user() == "alice"
+    assert old.who() == "alice"
     assert states() == [("alice", "")]
 
 
@@ -414,11 +415,11 @@ def test_inv3_a_limit_that_fails_lets_nobody_in_and_signs_nobody_out(settings, l
     old, new = Browser(), Browser(raise_request_exception=False)
     old.sign_in()
     settings.LIVE_SINGLE_SESSION = {"LIMIT": limit}
-    response = new.post("/api/login/", credentials("alice"), content_type="application/json")
+    response = new.post_json("/api/login/", credentials("alice"))
     assert response.status_code == 500
-    assert new.user() is None
+    assert new.who() is None
     settings.LIVE_SINGLE_SESSION = {}
-    assert old.user() == "alice"
+    assert old.who() == "alice"
     assert states() == [("alice", "")]
 
 
@@ -426,7 +427,7 @@ def test_inv3_a_login_that_fails_signs_nobody_in_though_its_view_goes_on(setting
     browser = Browser()
     settings.LIVE_SINGLE_SESSION = {"LIMIT": broken_limit}
     assert browser.post("/stubborn/login/").json() == {"user": None}
-    assert browser.user() is None
+    assert browser.who() is None
     assert states() == []
 
 
@@ -475,9 +476,9 @@ def test_a_session_that_expired_unnoticed_takes_no_place(settings):
     gone, old, new = Browser(), Browser(), Browser()
     old.sign_in()
     gone.sign_in()
-    Session.objects.filter(session_key=gone.key).delete()
+    Session.objects.filter(session_key=gone.cookie).delete()
     new.sign_in()
-    assert old.user() == "alice"
+    assert old.who() == "alice"
     assert states() == [("alice", ""), ("alice", "expired"), ("alice", "")]
 
 

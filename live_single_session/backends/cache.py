@@ -10,7 +10,7 @@ class SessionStore(MarkedFence, DjangoStore):
     """Sessions in a cache, opened by their current keys only."""
 
     def _insert(self) -> None:
-        # Nobody is let in by it before the commit.
+        # Without a fingerprint the registry is asked: the key is not committed yet.
         self._session_cache.pop(FINGERPRINT_KEY, None)
         super()._insert()
 

@@ -13,11 +13,11 @@ logger = logging.getLogger("django.contrib.sessions")
 
 
 class _DjangoStore(CachedDBStore):
-    # A session is created empty, and saved again once there is something in it. Were it
-    # cached before, and the cache away by then, it would stay empty.
+    # A session is created empty, and saved again with its data. If the empty one were cached,
+    # and the cache failed at the second save, it would stay empty.
 
     def save(self, must_create: bool = False) -> None:
-        """Save the session, and cache it unless it has only just been created."""
+        """Save the session, and cache it unless this save creates it."""
         if must_create:
             DBStore.save(self, must_create)
         else:

@@ -8,7 +8,7 @@ from django.contrib.sessions.backends.db import SessionStore as DjangoStore
 from django.db import router
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.backends.fence import SessionData
+from live_single_session.backends.loading import SessionData
 from live_single_session.backends.rows import RowsFence
 from live_single_session.registry import db, installation, keys, statements
 

@@ -1,4 +1,4 @@
-"""What an engine's ``UpdateError`` means: the session is gone, or there is other trouble."""
+"""What an engine's ``UpdateError`` means: the session is gone, or the database failed."""
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import (
@@ -11,7 +11,7 @@ from django.db import (
     ProgrammingError,
 )
 
-# What a database raises by itself. That no row was there to be updated, Django finds out.
+# Errors of the database itself. If there was no row to update, none of them was raised.
 TROUBLE = (
     DataError,
     IntegrityError,
@@ -24,5 +24,5 @@ TROUBLE = (
 
 
 def is_gone(error: UpdateError) -> bool:
-    """Tell whether a session was not saved because it is gone, and not for other trouble."""
+    """Tell whether a session was not saved because it is gone, not because of an error."""
     return not isinstance(error.__context__, TROUBLE)

@@ -4,7 +4,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.file import SessionStore as DjangoStore
 
-from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.backends.fence import Fence
+from live_single_session.backends.loading import SessionData
 
 
 class SessionStore(Fence, DjangoStore):

@@ -1,10 +1,10 @@
-"""A fence for engines that keep sessions in a cache: no query, no added round trip.
+"""``Fence`` for engines that keep sessions in a cache: no query, no added round trip.
 
-Two things in the cache make a session trusted without asking the registry. Its data holds a
-fingerprint of its key, written only once the registry has committed that key; and there is
-no mark of the key, which is read along with the session, and was set before the registry
-committed that the key is invalid. Anything else is a suspicion, about which the registry is
-asked. Marks are never removed, so that there is nothing to race with.
+A session is trusted without asking the registry if its data holds a fingerprint of its key,
+and the cache has no mark of that key. The fingerprint is written after the registry has
+committed the key. The mark is set before the registry commits that the key is invalid, and
+is read along with the session. In all other cases the registry is asked. Marks are never
+removed, so that nobody can miss one.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +15,8 @@ from django.contrib.auth import SESSION_KEY
 from django.core.cache import BaseCache
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.backends.fence import Fence
+from live_single_session.backends.loading import Loading, SessionData
 from live_single_session.models import (
     FINGERPRINT_KEY,
     INSTALLATION_KEY,
@@ -32,7 +33,7 @@ class CacheFailed(Exception):  # noqa: N818 - as Django names its own
 
 
 class MarkedFence(Fence):
-    """A fence that asks the registry only about sessions that may have ended."""
+    """A mixin for cache engines; it asks the registry only if a session may have ended."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)  # type: ignore[call-arg]
@@ -86,7 +87,7 @@ class MarkedFence(Fence):
         """See ``load()``; a thread is needed only where the registry has to be asked."""
         key = self.session_key
         with self._internally():
-            data: SessionData = await super(Fence, self).aload()  # type: ignore[misc]
+            data: SessionData = await super(Loading, self).aload()  # type: ignore[misc]
         if SESSION_KEY in data and not self._is_trusted(key, data):
             return await sync_to_async(self._let_in)(key, data)
         return self._let_in(key, data)
@@ -97,7 +98,7 @@ class MarkedFence(Fence):
             return keys.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
         verdict = keys.judge(key, data)
         if verdict.row_id is not None:
-            # A rotation that died after its commit has left none.
+            # There is none if the process died after the commit of this key.
             data[FINGERPRINT_KEY] = digest(key)
         return verdict
 
@@ -123,19 +124,19 @@ class MarkedFence(Fence):
 
 
 def mark_of(cache_key: str) -> str:
-    """Return the cache key of a session's mark; it gives away nothing of the session's."""
+    """Return the cache key of a session's mark; the session key can't be read from it."""
     return f"live_single_session.ended.{digest(cache_key)}"
 
 
 class MarkedCache:
-    """A cache in which whoever gets a session gets its mark with it, in one round trip."""
+    """A cache that reads a session and its mark in one round trip."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
         self.marked = False
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.marked = True  # the engine carries on if the cache fails
+        self.marked = True  # stays so if the cache fails, which the engine ignores
         return self._read(key, default, self._cache.get_many([key, mark_of(key)]))
 
     async def aget(self, key: str, default: Any = None) -> Any:

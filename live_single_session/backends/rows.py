@@ -1,4 +1,4 @@
-"""A fence for engines whose sessions are rows, beside the registry as a rule."""
+"""``Fence`` for engines that keep sessions in a table, mostly beside the registry."""
 
 from typing import Any
 

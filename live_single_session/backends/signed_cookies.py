@@ -2,23 +2,24 @@
 
 from django.contrib.sessions.backends.signed_cookies import SessionStore as DjangoStore
 
-from live_single_session.backends.fence import Fence, SessionData
+from live_single_session.backends.fence import Fence
+from live_single_session.backends.loading import SessionData
 from live_single_session.models import UserSession
 from live_single_session.registry import keys
 
 
 class SessionStore(Fence, DjangoStore):
-    """Sessions in cookies, which nobody can use once they have ended.
+    """Sessions in cookies; a cookie is refused if its session has ended.
 
-    A cookie is its own key, and so is each copy of it: they are known by the id inside. A
-    cookie from before the installation has none, could be replayed for ever, and is refused.
+    There is no key but the cookie itself, so the session is found by the id inside. A cookie
+    from before the installation has no id. It could be replayed for ever, so it is refused.
     """
 
     def _judge(self, key: str, data: SessionData) -> keys.Verdict:
         return keys.judge_id(data)
 
     def cycle_key(self) -> None:
-        """Let the browser have the cookie anew."""
+        """Send the cookie again."""
         DjangoStore.cycle_key(self)
 
     async def acycle_key(self) -> None:
@@ -26,7 +27,7 @@ class SessionStore(Fence, DjangoStore):
         DjangoStore.cycle_key(self)
 
     def create(self) -> None:
-        """Let the browser have a cookie."""
+        """Send a cookie."""
         DjangoStore.create(self)
 
     def _save_under_new_key(self) -> None:

@@ -1,10 +1,11 @@
-"""System checks: of the settings, of what the package is installed beside, for production."""
+"""System checks: of the settings, of the installation, and for production."""
 
-from live_single_session.checks import deployment, installation, settings
+from live_single_session.checks import deployment, installation, neighbours, settings
 
 
 def register() -> None:
     """Register all checks; called when the app is ready."""
     settings.register()
     installation.register()
+    neighbours.register()
     deployment.register()

@@ -1,4 +1,4 @@
-"""Checks for production: what ``manage.py check --deploy`` says of this package."""
+"""System checks for production, run by ``manage.py check --deploy``."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.core import checks
 from django.utils.module_loading import import_string
 
 from live_single_session import policy
-from live_single_session.conf import DEFAULTS, conf
+from live_single_session.conf import conf
 from live_single_session.site_urls import not_you_url, status_url
 
 Messages = list[checks.CheckMessage]
@@ -25,14 +25,14 @@ def register() -> None:
 
 
 def check_cache(**kwargs: Any) -> Messages:
-    """W020: each process would have sessions, and marks of ended ones, of its own."""
+    """W020: each process would have its own cache of sessions and of ended sessions."""
     alias = settings.SESSION_CACHE_ALIAS
     backend = settings.CACHES.get(alias, {}).get("BACKEND", PER_PROCESS[0])
     if "cache" not in settings.SESSION_ENGINE or not _is_per_process(backend):
         return []
     return [
         checks.Warning(
-            f"Sessions are cached in {backend}, which each process has for itself.",
+            f"Sessions are cached in {backend}, which no two processes share.",
             hint="A session that ends in one process may live on in another. Let "
             f"CACHES[{alias!r}] be Redis or Memcached.",
             id="live_single_session.W020",
@@ -46,7 +46,7 @@ def _is_per_process(backend: str) -> bool:
 
 
 def check_proxy(**kwargs: Any) -> Messages:
-    """W021: the registry would hold the proxy's address in the place of the users'."""
+    """W021: the registry would record the proxy's address instead of the users'."""
     behind_proxy = settings.SECURE_PROXY_SSL_HEADER or settings.USE_X_FORWARDED_HOST
     if not behind_proxy or conf.CLIENT_IP is not None or not conf.RECORD_CLIENT:
         return []
@@ -61,14 +61,14 @@ def check_proxy(**kwargs: Any) -> Messages:
 
 
 def check_urls(**kwargs: Any) -> Messages:
-    """W022: pages could not ask over HTTP where websockets are blocked."""
+    """W022: the package's URLs are missing, so tabs can't ask over HTTP."""
     if status_url() is not None:
         return []
     return [
         checks.Warning(
             "The package's URLs are not included in the site's.",
             hint='Add path("session/", include("live_single_session.urls")): without it, '
-            "tabs learn nothing where websockets are blocked, and users have no page "
+            "tabs aren't notified where websockets are blocked, and users have no page "
             "to see where they are signed in.",
             id="live_single_session.W022",
         )
@@ -76,9 +76,9 @@ def check_urls(**kwargs: Any) -> Messages:
 
 
 def check_help(**kwargs: Any) -> Messages:
-    """W023: those who were signed out by somebody else are offered no way to get help."""
+    """W023: the "not you" link for users who did not make the new sign-in leads nowhere."""
     url = conf.NOT_YOU_URL
-    if url in (None, DEFAULTS["NOT_YOU_URL"]) or not_you_url() is not None:
+    if url is None or not_you_url() is not None:
         return []
     return [
         checks.Warning(
@@ -91,7 +91,7 @@ def check_help(**kwargs: Any) -> Messages:
 
 
 def check_observing(**kwargs: Any) -> Messages:
-    """W024: nobody is ever signed out."""
+    """W024: with "observe", no session ends."""
     if conf.ON_LIMIT != policy.OBSERVE:
         return []
     return [

@@ -1,10 +1,9 @@
-"""System checks of what the package is installed beside: middleware, engine, layer."""
+"""System checks of the installation: middleware, session engine, channel layer."""
 
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.core import checks
 from django.db import connections
@@ -13,8 +12,9 @@ from django.utils.module_loading import import_string
 from live_single_session import policy
 from live_single_session.backends.fence import Fence
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import make_layer
 from live_single_session.registry import db
-from live_single_session.site_urls import choose_url
+from live_single_session.site_urls import choose_url, status_url
 
 Messages = list[checks.CheckMessage]
 
@@ -32,6 +32,7 @@ def register() -> None:
     for check in (
         check_middleware,
         check_layer,
+        check_polling,
         check_engine,
         check_isolation,
         check_sqlite,
@@ -41,15 +42,15 @@ def register() -> None:
 
 
 def check_middleware(**kwargs: Any) -> Messages:
-    """W001, W002 and W010: the middleware is missing, or stands where it can't work."""
+    """W001, W002 and W010: the middleware is missing, or in the wrong place."""
     listed = list(settings.MIDDLEWARE)
     ours = _position(MIDDLEWARE, listed)
     if ours is None:
         return [
             checks.Warning(
                 f"{MIDDLEWARE} is not in MIDDLEWARE.",
-                hint=f"Add it behind {AUTHENTICATION}: without it, sessions that rotate "
-                "their key are lost sight of, and nobody is told why a session ended.",
+                hint=f"Add it behind {AUTHENTICATION}: without it, nobody is told why a "
+                "session ended, and a sign-in that is refused is an error.",
                 id="live_single_session.W001",
             )
         ]
@@ -67,7 +68,7 @@ def check_middleware(**kwargs: Any) -> Messages:
         found.append(
             checks.Warning(
                 f"{MIDDLEWARE} must come before {listed[remote]} in MIDDLEWARE.",
-                hint="It answers for the sign-ins that are refused there; they fail otherwise.",
+                hint="It has to answer the sign-ins that are refused there; else they fail.",
                 id="live_single_session.W010",
             )
         )
@@ -75,7 +76,7 @@ def check_middleware(**kwargs: Any) -> Messages:
 
 
 def _position(path: str, listed: list[str]) -> int | None:
-    """Return where a middleware or a subclass of it stands."""
+    """Return the position of a middleware, or of a subclass of it."""
     wanted = import_string(path)
     for position, candidate in enumerate(listed):
         found = import_string(candidate)
@@ -85,14 +86,16 @@ def _position(path: str, listed: list[str]) -> int | None:
 
 
 def check_layer(**kwargs: Any) -> Messages:
-    """W003 to W005 and W008: tabs would be told late, or not by every process."""
+    """W003 to W005, W008 and W011: tabs would be told late, or not by every process."""
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if layer is None:
+        if not _has_websocket():
+            return []
         return [
             checks.Warning(
                 "There is no default channel layer in CHANNEL_LAYERS.",
-                hint="Tabs learn only by their re-check that their session has ended. "
-                "Configure channels_redis.",
+                hint="Without one, tabs learn only at their next re-check that their session "
+                "has ended. Configure channels_redis.",
                 id="live_single_session.W003",
             )
         ]
@@ -104,11 +107,22 @@ def check_layer(**kwargs: Any) -> Messages:
                 id="live_single_session.W004",
             )
         ]
-    return list(_lossy_redis(get_channel_layer()))
+    try:
+        made = make_layer()
+    except Exception as error:
+        return [
+            checks.Warning(
+                f"The channel layer can't be made: {type(error).__name__}: {error}",
+                hint="Tabs learn only by their re-check that their session has ended. "
+                "Correct CHANNEL_LAYERS['default'].",
+                id="live_single_session.W011",
+            )
+        ]
+    return list(_lossy_redis(made))
 
 
 def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
-    """W005 and W008: settings of ``channels_redis.core`` that lose what is pushed."""
+    """W005 and W008: settings of ``channels_redis.core`` with which messages are lost."""
     blocking_read = getattr(type(layer), "brpop_timeout", None)
     if blocking_read is None:
         return
@@ -124,7 +138,7 @@ def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
     if layer.get_capacity("specific.process!") < ENOUGH_CAPACITY:
         yield checks.Warning(
             f"The channel layer keeps {layer.capacity} messages for a process and drops the "
-            "others silently: in a burst of sign-ins, tabs learn only by their re-check.",
+            "others silently: in a burst of sign-ins, tabs learn only at their next re-check.",
             hint=f'Set its "capacity" to {ENOUGH_CAPACITY} or more, or use '
             "channels_redis.pubsub.RedisPubSubChannelLayer, which has no such limit.",
             id="live_single_session.W008",
@@ -134,6 +148,25 @@ def _lossy_redis(layer: Any) -> Iterator[checks.CheckMessage]:
 def _socket_timeout(layer: Any, index: int) -> float | None:
     timeout: float | None = layer.create_pool(index).make_connection().socket_timeout
     return timeout
+
+
+def check_polling(**kwargs: Any) -> Messages:
+    """W030: without a websocket, tabs have nothing to ask either."""
+    if _has_websocket() or status_url() is not None:
+        return []
+    return [
+        checks.Warning(
+            f"{SETTING}['WEBSOCKET_PATH'] is None, and the package's URLs are not included "
+            "in the site's: open tabs learn nothing until their next request.",
+            hint='Add path("session/", include("live_single_session.urls")) to the URLs.',
+            id="live_single_session.W030",
+        )
+    ]
+
+
+def _has_websocket() -> bool:
+    values = getattr(settings, SETTING, {})
+    return not isinstance(values, dict) or values.get("WEBSOCKET_PATH", "") is not None
 
 
 def check_engine(**kwargs: Any) -> Messages:
@@ -158,14 +191,16 @@ def check_engine(**kwargs: Any) -> Messages:
 
 def check_isolation(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:
     """E006: a decision would be made by what was true when its transaction began."""
-    connection: Any = connections[db.database()]
-    level = connection.settings_dict.get("OPTIONS", {}).get("isolation_level")
+    connection = connections[db.database()]
+    options = connection.settings_dict.get("OPTIONS", {})
     if connection.vendor == "postgresql":
-        # psycopg's numbers: 1 is READ UNCOMMITTED, which is the same there.
-        is_right = level is None or int(level) in (1, 2)
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        level = options.get("isolation_level", IsolationLevel.READ_COMMITTED)
+        is_right = level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
     elif connection.vendor == "mysql":
-        level = connection.isolation_level  # Django's default is read committed
-        is_right = level in ("read committed", "read uncommitted")
+        level = options.get("isolation_level", "read committed")
+        is_right = str(level).lower() in ("read committed", "read uncommitted")
     else:
         return []
     if is_right:
@@ -199,7 +234,7 @@ def check_sqlite(databases: Iterable[str] | None = None, **kwargs: Any) -> Messa
 
 
 def check_choice(**kwargs: Any) -> Messages:
-    """W009: the page that asks is not there."""
+    """W009: the URLs lack the page that asks the user."""
     values = getattr(settings, SETTING, {})
     asks = isinstance(values, dict) and values.get("ON_LIMIT") == policy.ASK
     if not asks or choose_url() is not None:

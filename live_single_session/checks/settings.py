@@ -1,4 +1,4 @@
-"""System checks of the settings: E001 to E004, and what other rooms need to check theirs."""
+"""System checks of the settings: E001 to E004; ``check_dict`` for those of ``contrib``."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,7 +26,7 @@ class Rule:
 
     Attributes:
         fits: tells whether a value is valid.
-        wanted: what it must be, in words, for the hint.
+        wanted: the valid values in words, for the hint.
         is_path: whether a string is the dotted path of a callable.
     """
 
@@ -52,8 +52,8 @@ def check_dict(
 
     Args:
         name: the setting.
-        defaults: its keys, and what they are where the site doesn't set them.
-        rules: what each key must be.
+        defaults: its keys, with their default values.
+        rules: the valid values of each key.
         first_id: the number of the first of four errors: no dict, an unknown key, an
             invalid value, a dotted path that can't be used.
 
@@ -138,8 +138,8 @@ RULES: dict[str, Rule] = {
     "RECHECK_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
     "PUSH_TIMEOUT_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
     "WEBSOCKET_PATH": Rule(
-        lambda v: isinstance(v, str) and v.startswith("/"),
-        'a path that begins with "/"',
+        lambda v: v is None or (isinstance(v, str) and v.startswith("/")),
+        'None or a path that begins with "/"',
     ),
     "CLIENT_IP": Rule(
         lambda v: v is None or _is_callable(v),

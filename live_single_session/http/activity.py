@@ -1,8 +1,8 @@
-"""When a session was last in use: recorded seldom, and only where the site asks for it.
+"""Records when a session was last used: rarely, and only where the site asks for it.
 
-The registry writes it at most once for each session in ``ACTIVITY_SECONDS``, whatever the
-number of processes. A process remembers what it has recorded lately, so that the requests
-in between cost neither a query nor a thread.
+The registry writes it at most once for each session in ``ACTIVITY_SECONDS``, for all
+processes together. Each process remembers what it has recorded, so that the requests in
+between cost neither a query nor a thread.
 """
 
 import logging
@@ -26,10 +26,10 @@ REMEMBERED = 10_000
 
 
 class Memory:
-    """What this process has recorded lately: at most so many sessions, the latest ones.
+    """The sessions whose use this process has recorded last, up to a number.
 
     Args:
-        size: how many. One that is forgotten costs a query that finds nothing to do.
+        size: that number. A session beyond it costs a query that finds nothing to do.
     """
 
     def __init__(self, size: int) -> None:
@@ -63,7 +63,7 @@ memory = Memory(REMEMBERED)
 
 
 def is_due(request: HttpRequest) -> bool:
-    """Tell whether it is time to record the use of the session behind a request."""
+    """Tell whether it is time to record the use of the session of a request."""
     seconds = conf.ACTIVITY_SECONDS
     if seconds is None:
         return False
@@ -72,11 +72,11 @@ def is_due(request: HttpRequest) -> bool:
 
 
 def record(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record that the session behind a request is in use; a courtesy, which may fail."""
+    """Record that the session of a request is in use; log it where that fails."""
     session_id, seconds = _session_in_use(request), conf.ACTIVITY_SECONDS
     if session_id is None or seconds is None:
         return response
-    memory.note(session_id)  # first, so that the requests beside this one leave it to it
+    memory.note(session_id)  # first, so that concurrent requests don't record it, too
     try:
         lifecycle.touch(session_id, seconds)
     except Exception:
@@ -85,7 +85,7 @@ def record(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase
 
 
 def _session_in_use(request: HttpRequest) -> UUID | None:
-    """Return the session that a request has used, by what the request has loaded."""
+    """Return the session that a request has used, as far as it has been loaded."""
     if _is_question(request):
         return None
     bearer = state_of(request).bearer
@@ -96,7 +96,7 @@ def _session_in_use(request: HttpRequest) -> UUID | None:
 
 
 def _is_question(request: HttpRequest) -> bool:
-    """Tell whether a page that nobody may be looking at asks whether its session is live."""
+    """Tell whether a request only asks for the status of its session, which is no use."""
     match = request.resolver_match
     if match is None or match.url_name != "status":
         return False

@@ -1,16 +1,14 @@
-"""What there is to do about a request's session before its response goes out.
+"""What is done about a request's session after its view.
 
-It is chosen without I/O from what the request has loaded, may be several things, and is done
-by one synchronous function, in a thread if need be.
+It is chosen without I/O, from what the request has loaded, and may be several things. One
+synchronous function does them all, under ASGI in a thread.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -20,55 +18,17 @@ from django.views.decorators.debug import sensitive_variables
 from live_single_session import registry
 from live_single_session.django_internals import (
     keep_session_cookie,
-    loaded_data,
     loaded_user,
     skip_session_cookie,
 )
 from live_single_session.http import activity, refusals, responses
+from live_single_session.http.request_facts import Facts, facts_of
 from live_single_session.models import EndReason, UserSession
-from live_single_session.notices import HEADER, EndNotice, notice_of, notice_of_unknown
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.registry import ending, engine, lifecycle, records
 from live_single_session.request_state import state_of
-from live_single_session.session_user import is_of_user_model
 
 FollowUp = Callable[[HttpRequest, HttpResponseBase], HttpResponseBase]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a request looks like when its response is about to go out.
-
-    Attributes:
-        has_failed: Django saves no session and sets no cookie.
-        is_refused: a sign-in of this request was refused.
-        is_told: the response tells of an ended session already.
-        has_bearer: it is signed in by other means than its session.
-        has_begun: it has signed in.
-        is_uncommitted: what it changed in the registry may have been rolled back.
-        is_signed_in: somebody is signed in to its session.
-        has_row: the registry knows that session.
-        is_adoptable: it does not, and the user is known.
-        is_turned_away: Django does not let that user in.
-        is_dead: the key that it came with opens nothing.
-        lasts_otherwise: its session expires at another time than the registry knows.
-        is_cookie_renewed: the browser is about to get the session itself anew.
-        is_use_due: it is time to record its use.
-    """
-
-    has_failed: bool = False
-    is_refused: bool = False
-    is_told: bool = False
-    has_bearer: bool = False
-    has_begun: bool = False
-    is_uncommitted: bool = False
-    is_signed_in: bool = False
-    has_row: bool = False
-    is_adoptable: bool = False
-    is_turned_away: bool = False
-    is_dead: bool = False
-    lasts_otherwise: bool = False
-    is_cookie_renewed: bool = False
-    is_use_due: bool = False
 
 
 def choose(facts: Facts) -> list[FollowUp]:
@@ -103,41 +63,11 @@ def _do(
     return response
 
 
-def facts_of(request: HttpRequest, response: HttpResponseBase) -> Facts:
-    """Look at a request and its response, without I/O."""
-    session: Any = getattr(request, "session", None)
-    state = state_of(request)
-    always = {
-        "has_failed": response.status_code >= 500,
-        "is_refused": state.refused is not None,
-        "is_use_due": activity.is_due(request),
-    }
-    data = loaded_data(session)
-    if data is None or not engine.is_gated(session):
-        return Facts(**always)
-    is_signed_in = SESSION_KEY in data
-    user = loaded_user(request)
-    return Facts(
-        **always,
-        is_told=HEADER in response.headers,
-        has_bearer=state.bearer is not None,
-        has_begun=session.has_begun,
-        is_uncommitted=session.is_uncommitted,
-        is_signed_in=is_signed_in,
-        has_row=session.row_id is not None,
-        is_adoptable=is_signed_in and session.row_id is None and _is_of(user, data),
-        is_turned_away=user is not None and not user.is_authenticated,
-        is_dead=session.is_dead and not is_signed_in,
-        lasts_otherwise=is_signed_in and _lasts_otherwise(session, data),
-        is_cookie_renewed=is_signed_in and _is_cookie_renewed(session),
-    )
-
-
 # What may have to be done
 
 
 def settle(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Leave the browser as it was, where a sign-in or a new key was rolled back."""
+    """Keep the browser's cookie if a sign-in or a new key was rolled back."""
     session: Any = request.session
     session.settle()
     return response
@@ -150,13 +80,13 @@ def adopt(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
 
 
 def refuse(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Answer a request whose sign-in was refused, where a middleware has tried it."""
+    """Answer a request whose sign-in was refused inside a middleware."""
     refused = state_of(request).refused
     return response if refused is None else refusals.answer_everywhere(request, refused)
 
 
 def abandon_sign_in(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a sign-in whose view failed later: no browser gets it."""
+    """End the session of a sign-in whose view failed later: no browser gets its cookie."""
     session: Any = request.session
     row = records.live_row(session.row_id)
     if row is not None:
@@ -165,7 +95,7 @@ def abandon_sign_in(request: HttpRequest, response: HttpResponseBase) -> HttpRes
 
 
 def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Record how long a session lasts, where that isn't what the registry knows."""
+    """Record when a session expires, if the registry has another time."""
     session: Any = request.session
     lifetime = timedelta(seconds=session.get_expiry_age())
     if not engine.keeps_keys():  # it has to be recorded again and again, but not each time
@@ -177,7 +107,7 @@ def note_expiry(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 
 
 def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Renew no cookie of a session that ended meanwhile: its browser may have a newer one."""
+    """Don't renew the cookie of an ended session: the browser may have a newer one."""
     session: Any = request.session
     if ending.ended_among([session.row_id]):
         skip_session_cookie(response)
@@ -185,7 +115,7 @@ def check_cookie(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
 
 
 def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """End the session of a user who is no longer let in."""
+    """End the session of a user whom Django no longer accepts."""
     session: Any = request.session
     row = ending.ended_among([session.row_id]).get(session.row_id)
     if row is None:
@@ -196,7 +126,7 @@ def check_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
 
 @sensitive_variables()
 def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Tell the bearer of a dead key why it is dead."""
+    """Tell the client why its session key opens nothing."""
     session: Any = request.session
     session_id = session.ended_session_id
     row = records.find_session(session.presented_key, session_id)
@@ -206,7 +136,7 @@ def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     if row.ended_at is None:
         row = _end_expired(row)
     if row is None:
-        # It may live on with another key, whose cookie must not be deleted by this answer.
+        # It may be live with another key: this response must not delete that cookie.
         keep_session_cookie(request, session.presented_key)
         return response
     return tell(request, response, notice_of(row))
@@ -222,36 +152,5 @@ def _end_expired(row: UserSession) -> UserSession | None:
 def tell(
     request: HttpRequest, response: HttpResponseBase, notice: EndNotice
 ) -> HttpResponseBase:
-    """Return the answer to a request whose session has ended.
-
-    What is fetched ahead keeps the cookie, by which whoever looks is told.
-    """
-    session: Any = request.session
-    if responses.is_fetched_ahead(request):
-        keep_session_cookie(request, session.presented_key)
+    """Return the answer to a request whose session has ended."""
     return responses.session_ended(request, response, notice)
-
-
-# What a request looks like
-
-
-def _is_of(user: Any, data: dict[str, Any]) -> bool:
-    """Tell whether this is the user to whom this request has found its session to belong."""
-    if user is None or not user.is_authenticated or not is_of_user_model(user):
-        return False
-    return bool(str(user.pk) == data[SESSION_KEY])
-
-
-def _lasts_otherwise(session: Any, data: dict[str, Any]) -> bool:
-    if session.has_begun:
-        return "_session_expiry" in data  # set by the view, after it signed its user in
-    if session.known_expiry is None or not _is_cookie_renewed(session):
-        return False
-    return bool(session.known_expiry < session.get_expiry_date())
-
-
-def _is_cookie_renewed(session: Any) -> bool:
-    """Tell whether the browser gets a session anew that is a cookie, and was one before."""
-    if engine.keeps_keys(type(session)) or session.has_begun or session.row_id is None:
-        return False
-    return bool(session.modified or settings.SESSION_SAVE_EVERY_REQUEST)

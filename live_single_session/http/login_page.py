@@ -1,4 +1,4 @@
-"""The login page that a sign-in comes from, and where it goes afterwards."""
+"""The login page that a sign-in comes from, and the page it goes to afterwards."""
 
 import time
 from dataclasses import dataclass
@@ -10,11 +10,10 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 
-from live_single_session.http.responses import with_query
-from live_single_session.site_urls import login_url, safe_next
+from live_single_session.site_urls import login_url, safe_next, with_query
 
-# Where a session holds when this browser's login was last refused. Nobody sends a form
-# twice in that time, but a single sign-on comes back at once.
+# The key of a session under which the time of this browser's last refusal is stored. A login
+# that comes again within ``AT_ONCE_SECONDS`` comes from a single sign-on, not from a person.
 REFUSED_AT = "_live_single_session_refused_at"
 AT_ONCE_SECONDS = 30
 
@@ -24,12 +23,12 @@ class LoginPages:
     """The pages around a login.
 
     Attributes:
-        login_page: where this browser signs in: the page that it does so on, where that is
-            known to be one (the admin has its own), else that of ``LOGIN_URL``.
-        is_login_page: whether the request is to that page.
+        login_page: where this browser signs in: the page of the request, if that is a login
+            page (the admin has its own), else that of ``LOGIN_URL``.
+        is_login_page: whether the request is for that page.
         next: where the request asks to go afterwards, if that is on this site; or "".
-        default_next: where the view goes if it isn't asked.
-        next_field: what the view calls ``next``.
+        default_next: where the view goes otherwise.
+        next_field: the view's name for ``next``.
     """
 
     login_page: str
@@ -40,22 +39,22 @@ class LoginPages:
 
 
 def login_pages_of(request: HttpRequest) -> LoginPages:
-    """Return where a request that signs in comes from and wants to go."""
+    """Return the pages around a request that signs in."""
     view = _login_view(request)
     next_field = REDIRECT_FIELD_NAME if view is None else view.redirect_field_name
-    is_login_page = view is not None or _is_known_login_page(request)
     return LoginPages(
-        login_page=request.path if is_login_page else login_url(),
-        is_login_page=is_login_page,
+        login_page=request.path if is_login_page(request) else login_url(),
+        is_login_page=is_login_page(request),
         next=safe_next(request, next_field),
         default_next=_default_next(request, view),
         next_field=next_field,
     )
 
 
-def _is_known_login_page(request: HttpRequest) -> bool:
+def is_login_page(request: HttpRequest) -> bool:
+    """Tell whether a request is to a login page: LOGIN_URL, the admin's or a LoginView."""
     match = request.resolver_match
-    if request.path == urlsplit(login_url()).path:
+    if request.path == urlsplit(login_url()).path or _login_view(request) is not None:
         return True
     return match is not None and "admin" in match.app_names and match.url_name == "login"
 
@@ -75,12 +74,12 @@ def _default_next(request: HttpRequest, view: type[LoginView] | None) -> str:
 
 
 def would_come_back(request: HttpRequest) -> bool:
-    """Tell whether a redirect to the login page could end up here again, and again."""
+    """Tell whether a redirect to the login page could lead back here endlessly."""
     if _is_form(request):
         return False
     site = request.headers.get("Sec-Fetch-Site")
     if request.method == "POST" and site == "cross-site":
-        return True  # it comes without the cookie that would tell
+        return True  # it comes without the session's cookie, so nothing is known
     now = time.time()
     earlier: float = request.session.get(REFUSED_AT, 0)
     request.session[REFUSED_AT] = now
@@ -88,17 +87,17 @@ def would_come_back(request: HttpRequest) -> bool:
 
 
 def _is_form(request: HttpRequest) -> bool:
-    """Tell whether somebody filled in a form of this site to send this request."""
+    """Tell whether a person has sent this request by a form of this site."""
     if request.method != "POST":
         return False
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    return login_pages_of(request).is_login_page
+    return is_login_page(request)
 
 
 def back(request: HttpRequest) -> str:
-    """Return the address of the login page, with what it was asked for and a reason."""
+    """Return the URL of the login page, with its own parameters and ``refused=limit``."""
     pages = login_pages_of(request)
     query: dict[str, str] = {}
     if pages.is_login_page:

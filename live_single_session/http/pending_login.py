@@ -1,14 +1,15 @@
 """A sign-in that waits for its user's choice (``ON_LIMIT = "ask"``).
 
-It waits in the session of the browser that signs in, which is anonymous until the choice
-is made. It is bound to the user's password, to what the user is shown, and to a time; and
-it counts once: the login that comes of it must get the serial that the refused one would
-have got. So no copy of it is good for a second login, not even of a signed cookie.
+It is stored in the session of the browser that signs in, which stays anonymous until the
+choice is made. It is bound to the user's password, to the sessions that the user is shown,
+and to a time. It can be used once: its login must get the serial that the refused one would
+have got. So a copy of it, even of a signed cookie, can't sign in a second time.
 """
 
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import (
@@ -27,10 +28,10 @@ from django.utils.crypto import constant_time_compare
 from live_single_session import policy, registry
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http.login_page import REFUSED_AT, LoginPages, login_pages_of
-from live_single_session.http.responses import with_query
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from live_single_session.registry import limits
 from live_single_session.request_state import state_of
+from live_single_session.site_urls import with_query
 
 KEY = "_live_single_session_pending"
 SECONDS = 120
@@ -40,20 +41,20 @@ _NOT_CARRIED = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_ID_K
 
 @dataclass(frozen=True)
 class Pending:
-    """A sign-in whose password was right, and which found no place.
+    """A sign-in with the right password that the session limit has refused.
 
     Attributes:
-        user_pk: who it is, as sessions write it.
+        user_pk: the user's primary key, as sessions store it.
         backend: the authentication backend that let the user in.
-        auth_hash: Django's session hash of the password that was right.
-        slot: where there was no place.
-        limit: how many places there are.
-        serial: where the refused login would have stood among the user's.
-        until: when it is over, in seconds since the epoch.
+        auth_hash: Django's session hash of that password.
+        slot: the slot whose limit is reached.
+        limit: that limit.
+        serial: the serial that the refused login would have got.
+        until: when it expires, in seconds since the epoch.
         login_page: where to sign in again.
         next: where to go afterwards; checked.
-        next_field: what the login page calls that.
-        data: what the session held beside the login: a shopping cart, a second factor.
+        next_field: the name of the login page's field for that.
+        data: the session's other data: a shopping cart, a second factor.
     """
 
     user_pk: str
@@ -74,16 +75,16 @@ class Pending:
 
     @property
     def seconds_left(self) -> int:
-        """How long the choice can still be made; 0 when it is too late."""
+        """For how long the choice can still be made; 0 when it is too late."""
         left = self.until - time.time()
         return int(left) if 0 < left <= SECONDS else 0
 
     def back(self) -> str:
-        """Return the address of the login page, for another try."""
+        """Return the URL of the login page, for another try."""
         return with_query(self.login_page, {self.next_field: self.next})
 
     def user(self) -> Any:
-        """Return the user if the sign-in is still good; None if it isn't."""
+        """Return the user if the sign-in is still valid; else None."""
         if not self.seconds_left or self.backend not in settings.AUTHENTICATION_BACKENDS:
             return None
         try:
@@ -96,27 +97,36 @@ class Pending:
         return user
 
     def rivals(self, user: Any) -> list[UserSession]:
-        """Return where the user is signed in, those that would give way first."""
+        """Return the user's live sessions in the slot, in the order of eviction."""
         rows = [row for row in registry.live_of(user) if row.slot == self.slot]
         return policy.oldest_first(rows, by_use=limits.by_use())
 
     def giving_way(self, rivals: list[UserSession]) -> list[UserSession]:
-        """Return those that the login would end."""
+        """Return the sessions that the login would end."""
         return policy.over_limit(rivals, self.limit, by_use=limits.by_use())
 
-    def sign_in(self, request: HttpRequest, user: Any) -> None:
+    def sign_in(
+        self, request: HttpRequest, user: Any, chosen: frozenset[UUID] | None = None
+    ) -> None:
         """Sign the user in, and end what has to give way.
 
+        Args:
+            request: the request that brings the choice.
+            user: who signs in.
+            chosen: the sessions that the user has picked to end; None: those that
+                would give way first.
+
         Raises:
-            LoginRefused: the choice was made already, or there was another login since.
+            LoginRefused: the choice was used already, or there was another login since.
         """
         request.session.update(self.data)
-        state_of(request).take_over = self.serial
+        state = state_of(request)
+        state.take_over, state.chosen = self.serial, chosen
         login(request, user, backend=self.backend)
 
 
 def kept_data(request: HttpRequest, refused: LoginRefused) -> dict[str, Any]:
-    """Return what the browser's session keeps when a refused login is signed out again."""
+    """Return what stays in the browser's session when a refused login is undone."""
     session = request.session
     kept = {REFUSED_AT: session[REFUSED_AT]} if REFUSED_AT in session else {}
     if not refused.asks:
@@ -125,7 +135,7 @@ def kept_data(request: HttpRequest, refused: LoginRefused) -> dict[str, Any]:
 
 
 def forget_refusals(session: SessionBase) -> None:
-    """Leave nothing of earlier refusals in a session that was signed in to."""
+    """Remove what earlier refusals have left in a session that is now signed in."""
     for key in (KEY, REFUSED_AT):
         session.pop(key, None)
 
@@ -135,8 +145,8 @@ def of_login(request: HttpRequest, refused: LoginRefused, pages: LoginPages) -> 
 
     Args:
         request: the request that signed in.
-        refused: why it can't stay so.
-        pages: where the request came from, and where it wants to go.
+        refused: the refusal of that login.
+        pages: the login page of the request, and where it wants to go.
     """
     data = dict(request.session.items())
     return Pending(
@@ -155,11 +165,11 @@ def of_login(request: HttpRequest, refused: LoginRefused, pages: LoginPages) -> 
 
 
 def of_session(session: SessionBase) -> Pending | None:
-    """Return the pending login of a browser's session, which may be over; None: none."""
+    """Return the pending login of a browser's session, perhaps expired; None: none."""
     packed = session.get(KEY)
     try:
         return None if packed is None else Pending(**packed)
-    except TypeError:  # another version of this package has packed it, a minute ago
+    except TypeError:  # packed by another version of this package
         return None
 
 

@@ -1,50 +1,53 @@
-"""How a login is answered that the session limit refuses, or that waits for a choice.
+"""Responses to logins that the session limit refuses, or that wait for a choice.
 
 Pages are redirected: to the choice, or back to the login page, with a message. A login
-page that signs its visitors in by itself, as that of a single sign-on does, would come
-straight back: then the answer is a page of our own. APIs get JSON.
+page that signs its visitors in automatically, as with single sign-on, would redirect back
+here at once: then the response is a page of this package. APIs get JSON.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http import login_page, pending_login
-from live_single_session.http.responses import is_page
+from live_single_session.http.responses import is_htmx, is_page, send_to
 from live_single_session.models import UserSession
 from live_single_session.registry import engine, limits, logins
 from live_single_session.session_info import SessionInfo, ids_of
-from live_single_session.site_urls import choose_url, login_url
+from live_single_session.site_urls import choose_url, login_url, not_you_url
 
 
 def answer(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
-    """Return the answer to a request whose login found no place."""
+    """Return the response to a request whose login was refused."""
     _leave_again(request, refused.user)
     waiting = pending_login.of_session(request.session)
-    if not is_page(request):
+    if not (is_page(request) or is_htmx(request)):
         response: HttpResponse = _json(request, refused, waiting)
     elif waiting is not None:
-        response = HttpResponseRedirect(str(choose_url()))
+        response = send_to(request, str(choose_url()), _json(request, refused, waiting))
     elif login_page.would_come_back(request):
         response = _own_page(request, refused)
     else:
-        messages.warning(request, detail(refused.live), fail_silently=True)
-        response = HttpResponseRedirect(login_page.back(request))
+        text = f"{detail(refused.live)} {lost_device()}"
+        messages.warning(request, text, fail_silently=True)
+        back = login_page.back(request)
+        response = send_to(request, back, _json(request, refused, None))
     add_never_cache_headers(response)
     return response
 
 
 def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
-    """Return the answer where a middleware signs in on every page: no other one helps."""
+    """Return the response where a middleware signs in on every page: no redirect helps."""
     _leave_again(request, refused.user)
     pending_login.drop(request.session)
     answer = _own_page(request, refused) if is_page(request) else _json(request, refused, None)
@@ -53,9 +56,9 @@ def answer_everywhere(request: HttpRequest, refused: LoginRefused) -> HttpRespon
 
 
 def _leave_again(request: HttpRequest, user: Any) -> None:
-    """End what the browser was signed in to, which Django has flushed for the sign-in.
+    """End the session that Django has flushed for the refused sign-in.
 
-    With ``ATOMIC_REQUESTS`` that was rolled back with the view.
+    With ``ATOMIC_REQUESTS`` the flush was rolled back with the view.
     """
     session: Any = request.session
     logins.end_left(session.left, user)
@@ -64,7 +67,7 @@ def _leave_again(request: HttpRequest, user: Any) -> None:
 
 
 def detail(live: Sequence[UserSession]) -> str:
-    """Return in words why a login is refused, and what to do."""
+    """Return, in words, why a login is refused and what the user can do."""
     device = device_of(live[0].user_agent) if len(live) == 1 else None
     if device is not None:
         return _(
@@ -82,8 +85,25 @@ def detail(live: Sequence[UserSession]) -> str:
     )
 
 
+def lost_device() -> str:
+    """Return in words what to do about a device that its user can't get to."""
+    if not_you_url() is None:
+        return _(
+            "You can’t get to that device? Ask those who run this site to sign you out there."
+        )
+    return _("You can’t get to that device? Change your password: that signs you out there.")
+
+
+def account_and_site(request: HttpRequest, user: Any) -> dict[str, str]:
+    """Return who signs in where, for a page that asks or refuses."""
+    return {
+        "account": format_html("<bdi>{}</bdi>", user.get_username()),
+        "site": format_html("<bdi>{}</bdi>", request.get_host()),
+    }
+
+
 def question(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
-    """Return in words what a user has to choose."""
+    """Return, in words, what a user has to choose."""
     if not excess:
         return _("You may sign in here now.")
     if len(live) == 1:
@@ -112,13 +132,13 @@ def _json(
         "sessions": [info.as_choice() for info in described(refused.live)],
     }
     if waiting is not None:
-        get_token(request)  # sets the cookie that the answer has to come with
+        get_token(request)  # sets the cookie that the choice has to be sent with
         body |= asked_body(waiting, refused.user)
     return JsonResponse(body, status=409)
 
 
 def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
-    """Return the JSON of a question: what is asked, and how to answer it."""
+    """Return the JSON that asks a user to choose: the sessions, and how to answer."""
     live = waiting.rivals(user)
     excess = waiting.giving_way(live)
     return {
@@ -128,6 +148,7 @@ def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:
         "sessions": [info.as_choice() for info in described(live, excess)],
         "choose_url": choose_url(),
         "choices": ["continue", "cancel"],
+        "end": [str(row.pk) for row in excess],
         "expires_in": waiting.seconds_left,
     }
 
@@ -137,6 +158,9 @@ def _own_page(request: HttpRequest, refused: LoginRefused) -> HttpResponse:
         "detail": detail(refused.live),
         "places": described(refused.live),
         "login_page": login_page.back(request),
+        "lost_device": lost_device(),
+        "not_you_url": not_you_url(),
+        **account_and_site(request, refused.user),
     }
     return render(request, "live_single_session/refused.html", context, status=409)
 

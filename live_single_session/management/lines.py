@@ -1,4 +1,4 @@
-"""A session in a line of text: for the terminal, or as JSON for programs."""
+"""Describe a session in one line: as text for the terminal, or as JSON."""
 
 import json
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ HEADING = _FORMAT.format("user", "slot", "device", "signed in (UTC)", "last seen
 
 
 def line_of(row: UserSession, user: Any) -> str:
-    """Describe a session, under ``HEADING``; no secret is in it."""
+    """Return a session as text, in the columns of ``HEADING``, without secrets."""
     device = SessionInfo(row).device or "unknown"
     started, seen = _minute(row.started_at), _minute(row.last_seen_at)
     return _FORMAT.format(user.get_username(), row.slot or "-", device, started, seen, row.pk)
 
 
 def json_of(row: UserSession, user: Any) -> str:
-    """Describe a session for programs; no secret is in it."""
+    """Return a session as JSON, without secrets."""
     info = SessionInfo(row).as_json()
     del info["current"]
     return json.dumps({**info, "user": user.get_username(), "user_pk": str(row.user_id)})

@@ -1,4 +1,4 @@
-"""How far a long command has got: a bar on a terminal, plain lines anywhere else.
+"""Show the progress of a long command: a bar on a terminal, plain lines elsewhere.
 
 The bar is tqdm's: ``pip install django-live-single-session[progress]``.
 """
@@ -37,16 +37,16 @@ def progress(total: int, out: OutputWrapper, what: str) -> Iterator[Advance]:
 
 
 class Lines:
-    """Says in a line how much is done, at each tenth of the work."""
+    """Writes a line after each tenth of the work."""
 
     def __init__(self, total: int, out: OutputWrapper, what: str) -> None:
         self._total, self._out, self._what = total, out, what
         self._done = self._said = 0
 
     def __call__(self, number: int) -> None:
-        """Take note of more that is done."""
+        """Add to the work that is done."""
         self._done += number
         if (self._done - self._said) * 10 >= self._total or self._done == self._total:
             self._said = self._done
             text = f"{self._what}: {self._done} of {self._total}"
-            self._out.write(text, style_func=str)  # it is no error, and not red
+            self._out.write(text, style_func=str)  # not red: it is no error

@@ -19,7 +19,7 @@ def required(scope: Scope, key: str) -> Any:
     """Return what a middleware has put into the scope.
 
     Raises:
-        ValueError: it has not; the message says which middleware must be above.
+        ValueError: no middleware has done so; the message says which one must be above.
     """
     if key not in scope:
         raise ValueError(
@@ -30,10 +30,10 @@ def required(scope: Scope, key: str) -> Any:
 
 
 async def accept(scope: Scope, send: Send) -> None:
-    """Accept a websocket, also if only to close it.
+    """Accept a websocket, even if it is closed next.
 
-    A code sent before that reaches the browser as a bare 1006; and so it does when the
-    client offered subprotocols and none was chosen.
+    A close code that is sent before acceptance reaches the browser as a bare 1006. So does
+    any code when the client offered subprotocols and none was chosen.
     """
     offered = scope.get("subprotocols") or [None]
     await say(send, {"type": "websocket.accept", "subprotocol": offered[0]})
@@ -41,14 +41,14 @@ async def accept(scope: Scope, send: Send) -> None:
 
 async def close(send: Send, code: int) -> None:
     """Close a websocket that has been accepted."""
-    # First what was said before goes out. Autobahn may drop who it closes at once, and what
-    # is not written yet with it: it rounds the second that it waits for the client's answer.
+    # Let earlier messages be written first. Autobahn may drop the connection at once, with
+    # what isn't written yet: it rounds the second that it waits for the client's answer.
     await asyncio.sleep(0)
     await say(send, {"type": "websocket.close", "code": code})
 
 
 async def say(send: Send, message: Message) -> None:
-    """Send to a client, who may have left meanwhile: servers raise then, in their own ways."""
+    """Send to a client that may have left; then servers raise, each its own exception."""
     try:
         await send(message)
     except OSError:  # as the specification has it

@@ -1,4 +1,4 @@
-"""The package's own websocket: it says which session it watches, and when that has ended."""
+"""The package's own websocket: says which session it watches, and when that has ended."""
 
 import asyncio
 import json
@@ -10,10 +10,9 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 from channels.consumer import AsyncConsumer
-from channels.db import database_sync_to_async
-from django.conf import settings
 
 from live_single_session.notices import EndNotice, in_language_of
+from live_single_session.realtime import measures
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     CLOSE_NOT_SIGNED_IN,
@@ -23,38 +22,32 @@ from live_single_session.realtime.asgi import (
     Send,
     accept,
     close,
-    required,
     say,
 )
+from live_single_session.realtime.lookup import find_status
 from live_single_session.realtime.watcher import watching
-from live_single_session.session_status import SessionStatus, status_of
+from live_single_session.session_status import SessionStatus
 
-# What a client, which has nothing to say, may send before it is cut off.
+# How much a client, which has nothing to send, may send before it is disconnected.
 MOST_FRAMES = 16
 MOST_CHARACTERS = 4096
-# Of one session in this process. A browser needs one, or one for each tab.
+# For each session in this process. A browser needs one, or one for each tab.
 MOST_SOCKETS = 100
 
 _sockets: Counter[UUID] = Counter()
 
-find_status = database_sync_to_async(status_of)
-
 
 class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
-    """Speaks the protocol of ``session.ready`` and ``session.ended``.
+    """Serves the protocol of ``session.ready`` and ``session.ended``.
 
-    It has no channel of its own in the channel layer, and so does not die with it.
+    It has no channel of its own in the channel layer, so a failure of the layer doesn't end
+    it.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         await accept(scope, send)
-        found = await find_status(
-            required(scope, "session"),
-            required(scope, "user"),
-            required(scope, "cookies").get(settings.SESSION_COOKIE_NAME),
-            _page_session(scope),
-        )
+        found = await find_status(scope, _page_session(scope))
         if found.notice is not None:
             await _send_notice(scope, send, found.notice, signed_in=found.signed_in)
         elif found.session_id is not None:
@@ -71,9 +64,11 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
 def _counted(session_id: UUID) -> Iterator[bool]:
     """Count a socket of a session while it is open; yield whether there are too many."""
     _sockets[session_id] += 1
+    measures.sockets_changed.send_robust(None, change=1)
     try:
         yield _sockets[session_id] > MOST_SOCKETS
     finally:
+        measures.sockets_changed.send_robust(None, change=-1)
         _sockets[session_id] -= 1
         if not _sockets[session_id]:
             del _sockets[session_id]
@@ -83,14 +78,14 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
     assert found.session_id is not None  # noqa: S101
     listener = asyncio.create_task(_listen(receive))
     try:
-        async with watching(found.session_id, found.user_pk) as ended:
+        async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
             if not ended.done():
                 await _send(send, {"type": "session.ready", "session": str(found.session_id)})
             waiting: set[asyncio.Future[Any]] = {listener, ended}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 listener.cancel()
-                await asyncio.wait({listener})  # granian closes nothing that still receives
+                await asyncio.wait({listener})  # granian closes nothing while one receives
                 await _send_notice(scope, send, ended.result(), signed_in=False)
             elif listener.result() == CLOSE_TALKATIVE:
                 await close(send, CLOSE_TALKATIVE)
@@ -99,7 +94,7 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
 
 
 async def _listen(receive: Receive) -> int | None:
-    """Ignore what the client sends until it leaves, or has sent too much."""
+    """Ignore what the client sends, until it leaves or has sent too much."""
     frames = characters = 0
     while frames <= MOST_FRAMES and characters <= MOST_CHARACTERS:
         message = await receive()

@@ -1,7 +1,7 @@
-"""Cuts an ASGI connection off when its session ends: what the app inside sees of its client.
+"""Disconnects the client of an ASGI app when its session ends.
 
-It adds no frame to anybody's protocol: a websocket is closed, a stream ends, and the app
-learns that its client has left, has a moment to clean up, and is cancelled.
+No message is added to the app's protocol: a websocket is closed, a stream ends. The app is
+told that its client has left, has ``GRACE_SECONDS`` to clean up, and is then cancelled.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from live_single_session.realtime.asgi import (
 )
 from live_single_session.realtime.watcher import Ended
 
-GRACE_SECONDS = 5.0  # between being told that the client has left, and being cancelled
+GRACE_SECONDS = 5.0  # between the news that the client has left and the cancellation
 
 
 class Connection(ABC):
-    """What the app inside sees of its client."""
+    """A connection as the app sees it: passes messages on until the session ends."""
 
     __slots__ = (
         "_cutter",
@@ -48,13 +48,13 @@ class Connection(ABC):
         self._over = False  # closed by either side, or the response is complete
         self._deadline = asyncio.timeout(None)
         self._is_app_done = False
-        self._is_told = False  # the app, that its client has left
-        self._waiting: set[asyncio.Timeout] = set()  # the app, for its client
+        self._is_told = False  # whether the app knows that its client has left
+        self._waiting: set[asyncio.Timeout] = set()  # the app's pending calls of receive()
         self._nobody_waits: asyncio.Future[None] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
     async def run(self, app: Application) -> None:
-        """Run the app until it is done, or for a moment longer than its client is there."""
+        """Run the app until it is done, or its time to clean up has passed."""
         self._ended.add_done_callback(self._session_has_ended)
         try:
             async with self._deadline:
@@ -68,9 +68,9 @@ class Connection(ABC):
             await self._client_is_cut_off()
 
     async def receive(self) -> Message:
-        """Return the client's next message; once it has been cut off, that it has left."""
+        """Return the client's next message; after the disconnection, a disconnect message."""
         if self._cutter is None:
-            # Not a task beside the end: an idle connection is to cost little.
+            # A timeout, not a second task: an idle connection must stay cheap.
             patience = asyncio.timeout(None)
             self._waiting.add(patience)
             try:
@@ -82,13 +82,13 @@ class Connection(ABC):
             finally:
                 self._waits_no_longer(patience)
         elif self._is_told:
-            await asyncio.get_running_loop().create_future()  # an app may ask in a loop
+            await asyncio.get_running_loop().create_future()  # an app may receive in a loop
         self._is_told = True
         return self._disconnect()
 
     @abstractmethod
     async def send(self, message: Message) -> None:
-        """Pass on what the app says, as long as there is anybody to hear it."""
+        """Pass on a message of the app until the client is disconnected."""
 
     @abstractmethod
     def _is_to_be_cut_off(self) -> bool: ...
@@ -115,14 +115,14 @@ class Connection(ABC):
                 await self._hang_up()
 
     async def _client_is_cut_off(self) -> None:
-        """Wait until the client is cut off, but not for one that reads nothing."""
+        """Wait until the client is disconnected, but not for ever: it may read nothing."""
         if self._cutter is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._deadline.when()):
                     await self._cutter
 
     async def _stop_receiving(self) -> None:
-        """Wait for nothing more from the client: granian closes nothing that still receives."""
+        """End pending calls of receive(): granian closes nothing while one is pending."""
         if self._waiting:
             loop = asyncio.get_running_loop()
             self._nobody_waits = loop.create_future()
@@ -142,7 +142,7 @@ class Connection(ABC):
 
 
 class Websocket(Connection):
-    """A websocket is closed, whatever its app is doing."""
+    """A websocket: closed at once when the session ends, whatever its app is doing."""
 
     __slots__ = ("_accepted",)
 
@@ -151,7 +151,7 @@ class Websocket(Connection):
         self._accepted = False
 
     async def send(self, message: Message) -> None:
-        """Pass on what the app says, as long as there is anybody to hear it."""
+        """Pass on a message of the app until the client is disconnected."""
         if self._cutter is not None:
             return
         self._accepted |= message["type"] == "websocket.accept"
@@ -171,9 +171,9 @@ class Websocket(Connection):
 
 
 class Exchange(Connection):
-    """A request gets its app's own answer, even if its session ends; a stream goes on no more.
+    """A request and its response: sent whole, even if the session ends; but a stream ends.
 
-    What says its length is an answer, and is never cut: a client would wait for the rest.
+    A response with a ``Content-Length`` is never cut: the client would wait for the rest.
     """
 
     __slots__ = ("_is_stream",)
@@ -183,7 +183,7 @@ class Exchange(Connection):
         self._is_stream = False
 
     async def send(self, message: Message) -> None:
-        """Pass on what the app says, as long as there is anybody to hear it."""
+        """Pass on a message of the app until the client is disconnected."""
         if self._cutter is not None:
             return
         is_start = message["type"] == "http.response.start"
@@ -192,7 +192,7 @@ class Exchange(Connection):
         await self._send(message)
         if not self._ended.done():
             return
-        if is_start:  # no stream yet, if its whole body follows
+        if is_start:  # if its whole body follows, it is no stream
             asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cut_off_if_need_be)
         else:
             self._cut_off_if_need_be()

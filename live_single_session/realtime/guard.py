@@ -1,13 +1,13 @@
-"""Guards any consumer or ASGI app with the session of its connection.
+"""Enforces the end of a session on the connections of any consumer or ASGI app.
 
-A connection of an ended session is turned away; one whose session ends is cut off (see
+A connection of an ended session is refused. One whose session ends is disconnected (see
 ``cutoff``). A request that is running when its session ends gets its app's own answer; the
-next one gets 401.
+next one gets 401, or, where it may be a sign-in, is served as a visitor's. The path of the
+package's own websocket is served here, whatever is inside.
 """
 
 import json
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 
 from live_single_session.conf import conf
@@ -15,6 +15,7 @@ from live_single_session.notices import HEADER, EndNotice, in_language_of
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
     Application,
+    Message,
     Receive,
     Scope,
     Send,
@@ -22,34 +23,34 @@ from live_single_session.realtime.asgi import (
     close,
     required,
 )
+from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.cutoff import Exchange, Websocket
+from live_single_session.realtime.lookup import find_status
 from live_single_session.realtime.watcher import watching
-from live_single_session.session_status import status_of
-
-find_status = database_sync_to_async(status_of)
 
 
 class Guard:
-    """Wraps an ASGI app; needs ``session``, ``user`` and ``cookies`` in the scope."""
+    """Wraps an ASGI app; ``session``, ``user`` and ``cookies`` must be in the scope."""
 
     def __init__(self, inner: Application) -> None:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("websocket", "http") or _is_our_own(scope):
+        if scope["type"] == "websocket" and _is_our_own(scope) and _is_somebody(scope):
+            await SingleSessionConsumer()(scope, receive, send)
+            return
+        if scope["type"] not in ("websocket", "http"):
             await self.inner(scope, receive, send)
             return
-        found = await find_status(
-            required(scope, "session"),
-            required(scope, "user"),
-            scope.get("cookies", {}).get(settings.SESSION_COOKIE_NAME),
-        )
-        if found.notice is not None:
+        found = await find_status(scope)
+        if found.notice is not None and _may_sign_in(scope):
+            await self.inner(scope, receive, _telling(send, found.notice))
+        elif found.notice is not None:
             await _turn_away(scope, receive, send, found.notice)
         elif found.session_id is None:
             await self.inner(scope, receive, send)
         else:
-            async with watching(found.session_id, found.user_pk) as ended:
+            async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
                 if ended.done():
                     await _turn_away(scope, receive, send, ended.result())
                 else:
@@ -79,7 +80,35 @@ async def _answer_401(scope: Scope, send: Send, notice: EndNotice) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def _may_sign_in(scope: Scope) -> bool:
+    """Tell whether a request of nobody may be a sign-in, which a dead cookie must not stop."""
+    is_unsafe = scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")
+    return is_unsafe and not required(scope, "user").is_authenticated
+
+
+def _telling(send: Send, notice: EndNotice) -> Send:
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            header = (HEADER.lower().encode(), notice.code.encode())
+            message = {**message, "headers": [*message.get("headers", ()), header]}
+        await send(message)
+
+    return tell
+
+
 def _is_our_own(scope: Scope) -> bool:
-    """The package's own websocket is left alone: it says its notice, and then closes."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return bool(scope["type"] == "websocket" and path == conf.WEBSOCKET_PATH)
+    """Tell whether this is the path of the package's own websocket, below any prefix.
+
+    Servers and proxies differ in whether ``path`` holds the prefix, and who knows of it.
+    """
+    prefixes = {"", scope.get("root_path", ""), settings.FORCE_SCRIPT_NAME or ""}
+    own = conf.WEBSOCKET_PATH
+    return own is not None and scope["path"] in {f"{p.rstrip('/')}{own}" for p in prefixes}
+
+
+def _is_somebody(scope: Scope) -> bool:
+    """Tell whether a connection may have a session; else a token may yet be found inside."""
+    if settings.SESSION_COOKIE_NAME in scope.get("cookies", {}):
+        return True
+    has_ended = getattr(required(scope, "session"), "ended_session_id", None) is not None
+    return has_ended or bool(required(scope, "user").is_authenticated)

@@ -1,37 +1,42 @@
-"""Tells the tabs of ended sessions, through the channel layer: a courtesy, never a duty.
+"""Notifies the tabs of ended sessions through the channel layer, as far as that works.
 
 One message for each user and event, to the user's group. Whatever the layer does, it
-costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it; what is lost here is
-found by the re-check (``live_single_session.realtime.watcher``).
+costs the login at most ``PUSH_TIMEOUT_SECONDS`` and never fails it, and others not even
+that for a while; what is lost here is found by the re-check
+(``live_single_session.realtime.watcher``).
 """
 
 import asyncio
 import hashlib
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.conf import settings
 
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.notices import notice_of
+from live_single_session.realtime import measures
+from live_single_session.realtime.green import Outbox, start_native_thread
+from live_single_session.realtime.layer import find_layer
+from live_single_session.realtime.layer_hosts import layer_hosts
 from live_single_session.registry import db
-from live_single_session.request_state import current_request, state_of
-from live_single_session.signals import session_ended
+from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
 
 MESSAGE_TYPE = "live_single_session.ended"
 
-# A task is kept alive by nobody but the one who made it.
+# Keeps the tasks alive: asyncio itself holds only weak references to them.
 _sending: set[asyncio.Task[bool]] = set()
 
 
 def connect() -> None:
     """Listen for ended sessions; called when the app is ready."""
+    session_started.connect(get_ready, dispatch_uid="live_single_session.realtime.push")
     session_ended.connect(tell_tabs, dispatch_uid="live_single_session.realtime.push")
 
 
@@ -48,15 +53,26 @@ def group_of(user_pk: object, using: str) -> str:
 
 def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: Any) -> None:
     """Send one message about all the sessions of a user that ended batch."""
-    layer = get_channel_layer()
+    layer = find_layer()
     if layer is None or session is not batch[0]:
         return
     group, message = push_message(batch)
-    _run(layer, group, message)
+    if start := start_native_thread():
+        outbox.open(start)
+        if not outbox.send(group, message, wait=not silence.is_remembered()):
+            silence.note()
+    else:
+        _run(layer, group, message)
+
+
+def get_ready(**kwargs: Any) -> None:
+    """Connect to the layer where that takes a thread: this session will end one day."""
+    if (start := start_native_thread()) and find_layer() is not None:
+        outbox.open(start)
 
 
 def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
-    """Return whom to tell that sessions of one user have ended, and the message."""
+    """Return the group of a user, and the message that these sessions have ended."""
     group = group_of(batch[0].user_id, db.database())
     ended = [notice_of(row).pack() for row in batch]
     return group, {"type": MESSAGE_TYPE, "version": 1, "ended": ended}
@@ -68,19 +84,16 @@ def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         _send_and_wait(layer, group, message)
-    else:  # synchronous code in a loop's own thread: nobody there may wait
+    else:  # synchronous code in the event loop's thread, which must not wait
         _task(layer, group, message)
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
-    state = state_of(current_request())
-
     async def send_and_wait() -> None:
         sending = _task(layer, group, message)
-        if state.layer_was_silent:
-            return  # once is enough: a login may end sessions of several users
-        # A client that hangs up cancels the login's task, and only that.
-        state.layer_was_silent = not await asyncio.shield(sending)
+        if not silence.is_remembered():
+            # A client that hangs up cancels the login's task, and only that.
+            await asyncio.shield(sending)
 
     with suppress(asyncio.CancelledError):
         async_to_sync(send_and_wait)()
@@ -93,16 +106,54 @@ def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[bool]
     return task
 
 
-async def send(layer: Any, group: str, message: dict[str, Any]) -> bool:
-    """Send to a group, for no longer than ``PUSH_TIMEOUT_SECONDS``; never raise.
+async def send(
+    layer: Any, group: str, message: dict[str, Any], seconds: float | None = None
+) -> bool:
+    """Send to a group, for ``PUSH_TIMEOUT_SECONDS`` or so many at most; never raise.
 
     Returns:
-        False if the layer kept silent.
+        whether it was sent.
     """
+    limit = conf.PUSH_TIMEOUT_SECONDS if seconds is None else seconds
     try:
-        async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS) as patience:
+        async with asyncio.timeout(limit) as patience:
             await layer.group_send(group, message)
     except Exception as error:
-        reason = type(error).__name__
-        logger.warning("The channel layer failed (%s): tabs learn by their re-check", reason)
-    return not patience.expired()
+        outcome = measures.TIMED_OUT if patience.expired() else measures.FAILED
+        logger.warning(
+            "The channel layer failed (%s, at %s): tabs learn by their re-check",
+            type(error).__name__,
+            layer_hosts(),
+        )
+        if patience.expired():
+            silence.note()
+    else:
+        outcome = measures.SENT
+        silence.forget()
+    measures.pushed.send_robust(None, outcome=outcome)
+    return outcome == measures.SENT
+
+
+class Silence:
+    """Remembers for a while that the layer kept silent: it is waited for once."""
+
+    def __init__(self) -> None:
+        self._layer: Any = None
+        self._until = 0.0
+
+    def is_remembered(self) -> bool:
+        """Tell whether nobody need wait for the layer now."""
+        return self._layer is find_layer() and time.monotonic() < self._until
+
+    def note(self) -> None:
+        """Remember it; meanwhile tabs learn by their re-check."""
+        self._layer = find_layer()
+        self._until = time.monotonic() + conf.RECHECK_SECONDS
+
+    def forget(self) -> None:
+        """The layer has answered."""
+        self._layer = None
+
+
+silence = Silence()
+outbox = Outbox(send)

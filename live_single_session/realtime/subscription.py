@@ -1,7 +1,8 @@
-"""One channel of the channel layer, in many groups, that outlives the layer's failures.
+"""Receives the messages of many groups by one channel, through failures of the layer.
 
-Channels' own consumers die when Redis goes away, and new ones are refused meanwhile.
-Here nothing raises and nothing waits for long: what can't be joined now is joined later.
+Channels' own consumers fail when Redis goes away, and new ones are refused meanwhile.
+Here nothing raises and nothing waits for long: a group that can't be joined now is joined
+later.
 """
 
 import asyncio
@@ -9,21 +10,20 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from channels.layers import get_channel_layer
-
 from live_single_session.conf import conf
+from live_single_session.realtime.layer import NOBODY, find_layer
+from live_single_session.realtime.layer_hosts import layer_hosts
 
 logger = logging.getLogger("live_single_session")
 
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
-NOBODY = "live-single-session.nobody"  # is in this group
 CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after one
 
 
 class Subscription:
-    """Receives what is sent to some groups, while and whenever the layer works.
+    """Receives what is sent to some groups, whenever the layer works.
 
     Args:
         deliver: called with each message.
@@ -38,17 +38,17 @@ class Subscription:
         self._layer: Any = None
         self._channel: str | None = None
         self._receiver: asyncio.Task[None] | None = None
+        self._receiving = object()  # of the receiver that is not to stop
         self._joined: set[str] = set()
         self._stale: set[str] = set()
         self._pause = FIRST_PAUSE
         self._retry_at = 0.0
 
     async def update(self, wanted: Collection[str]) -> set[str]:
-        """Join the groups that are wanted and leave the others, as far as the layer lets.
+        """Join the wanted groups and leave the others, as far as the layer works.
 
         Returns:
-            the groups that were joined by this call; messages that were sent to them
-            before may be lost.
+            the groups that this call has joined; earlier messages to them may be lost.
         """
         if asyncio.get_running_loop().time() < self._retry_at:
             return set()
@@ -69,7 +69,7 @@ class Subscription:
         self._joined.clear()
 
     def seconds_to_retry(self) -> float | None:
-        """Return when an update is due because the last one failed; None if it did not."""
+        """Return when a failed update is due again; None if the last one succeeded."""
         if not self._retry_at:
             return None
         return max(0.0, self._retry_at - asyncio.get_running_loop().time())
@@ -84,13 +84,14 @@ class Subscription:
 
     async def _open(self) -> None:
         if self._channel is None:
-            self._layer = get_channel_layer()
+            self._layer = find_layer()
             if self._layer is None:
                 return
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
         if self._receiver is None or self._receiver.done():  # its layer may have cancelled it
-            self._receiver = asyncio.create_task(self._receive())
+            self._receiving = object()
+            self._receiver = asyncio.create_task(self._receive(self._receiving))
 
     async def _each(
         self,
@@ -111,7 +112,7 @@ class Subscription:
 
     async def _join(self, group: str) -> None:
         if group in self._stale:
-            # The pub/sub layer believes that it is still subscribed, and does nothing.
+            # The pub/sub layer would take itself for subscribed, and do nothing.
             await self._layer.group_discard(group, self._channel)
         self._stale.add(group)  # until it is joined for certain
         await self._layer.group_add(group, self._channel)
@@ -123,9 +124,9 @@ class Subscription:
         self._stale.discard(group)
         await self._layer.group_discard(group, self._channel)
 
-    async def _receive(self) -> None:
-        receiver, channel = asyncio.current_task(), self._channel
-        while self._receiver is receiver:
+    async def _receive(self, me: object) -> None:
+        channel = self._channel
+        while self._receiving is me:
             try:
                 self._deliver(await self._layer.receive(channel))
                 self._pause = FIRST_PAUSE
@@ -136,7 +137,7 @@ class Subscription:
                 await asyncio.sleep(self._pause)
 
     async def _stop_receiving(self) -> None:
-        receiver, self._receiver = self._receiver, None
+        receiver, self._receiver, self._receiving = self._receiver, None, object()
         # A cancellation that meets an answer of Redis is now and then lost in its client,
         # which goes on to wait for the next message.
         for _ in range(CANCELLATIONS):
@@ -153,20 +154,24 @@ class Subscription:
         if not self._retry_at:
             return
         if self._layer is not None:
-            # What the pub/sub layer believes to be subscribed to, it joins without asking.
+            # Where the pub/sub layer takes itself for subscribed, joining asks nobody.
             async with asyncio.timeout(conf.PUSH_TIMEOUT_SECONDS):
                 await self._layer.group_send(NOBODY, {"type": NOBODY})
-        logger.info("The channel layer works again")
+        logger.info("The channel layer works again (at %s)", layer_hosts())
         self._pause, self._retry_at = FIRST_PAUSE, 0.0
-        # It may wait for an answer on a connection that is dead. Not while the layer is away:
-        # the pub/sub layer unsubscribes whoever stops to receive, and logs that it could not.
+        # The receiver may wait on a dead connection. It isn't stopped while the layer is down:
+        # the pub/sub layer unsubscribes a receiver that stops, and logs that this failed.
         await self._stop_receiving()
         await self._open()
 
     def _note(self, error: Exception) -> None:
-        """Trust no group that was joined, and be more patient next time."""
+        """Log a failure, have all groups joined again, and wait longer before the next try."""
         if not self._retry_at:
-            reason = type(error).__name__
-            logger.warning("The channel layer failed (%s); it is tried again", reason)
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            logger.warning(
+                "The channel layer failed (%s, at %s); it is tried again",
+                type(cause).__name__,
+                layer_hosts(),
+            )
         self.invalidate()
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)

@@ -1,10 +1,10 @@
-"""Waits for the end of sessions, on behalf of everybody who is connected to this process.
+"""Waits for the end of sessions, for all connections of this process.
 
 One ``Watcher`` for each process and event loop joins the group of each user who has a
 connection here, so that a connection costs a future and not a receive loop. The message
-of a login is the fast way to learn of an end; the registry is the sure one. It is asked
+of a login is the fast way to learn of an end; the registry is the reliable one. It is asked
 whenever a group has been joined (join first, then look: no gap), and about all sessions
-at once every ``RECHECK_SECONDS``, when the groups are joined again too: channels_redis
+every ``RECHECK_SECONDS``. The groups are joined again then, too: channels_redis
 forgets members after ``group_expiry``, a restarted Redis forgets them all, and a layer at
 capacity drops messages silently.
 """
@@ -18,18 +18,19 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from channels.db import database_sync_to_async
-
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
-from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
+from live_single_session.notices import EndNotice
+from live_single_session.realtime import measures
+from live_single_session.realtime.lookup import Place, place_of
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.recheck import Found, ended_in
 from live_single_session.realtime.subscription import Subscription
-from live_single_session.registry import db, ending
 
 logger = logging.getLogger("live_single_session")
 
 RETRY_SECONDS = 1.0  # after the registry could not be asked
+FIRST_LOOK_SECONDS = 5.0  # that a connection waits for it
 
 Ended = asyncio.Future[EndNotice]
 
@@ -37,21 +38,24 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDict
 
 
 @asynccontextmanager
-async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
-    """Watcher one session for as long as the context lasts.
+async def watching(
+    session_id: UUID, user_pk: object, tenant: object = None
+) -> AsyncIterator[Ended]:
+    """Watch one session for as long as the context lasts.
 
     Entering takes as long as one look at the registry: a session that has ended already
-    is known to have ended.
+    is known to have ended. It waits for no registry that can't be asked.
 
     Args:
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
+        tenant: whose it is, where that is known and tenants have tables of their own.
 
     Yields:
-        a future of what to tell when the session has ended.
+        a future of the notice, which is done when the session has ended.
     """
     watcher = get_watcher()
-    waiter = watcher.enter(session_id, group_of(user_pk, db.database()))
+    waiter = watcher.enter(Waiter(session_id, user_pk, await place_of(tenant)))
     try:
         await waiter.looked()
         yield waiter.ended
@@ -60,7 +64,7 @@ async def watching(session_id: UUID, user_pk: object) -> AsyncIterator[Ended]:
 
 
 def get_watcher() -> "Watcher":
-    """Return the watch of the running event loop."""
+    """Return the watcher of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _watchers:
         _watchers[loop] = Watcher()
@@ -68,23 +72,29 @@ def get_watcher() -> "Watcher":
 
 
 class Waiter:
-    """One connection that wants to know of the end of its session."""
+    """One connection that waits for the end of its session."""
 
-    __slots__ = ("_first_look", "ended", "group", "session_id")
+    __slots__ = ("_first_look", "ended", "group", "place", "session_id", "user_pk")
 
-    def __init__(self, session_id: UUID, group: str) -> None:
+    def __init__(self, session_id: UUID, user_pk: object, place: Place) -> None:
         loop = asyncio.get_running_loop()
         self.session_id = session_id
-        self.group = group
+        self.user_pk = user_pk
+        self.place = place
+        self.group = group_of(user_pk, place.using)
         self.ended: Ended = loop.create_future()
-        # Gone once it has been waited for: an idle connection is to cost little.
+        # Deleted once it is done: an idle connection must stay cheap.
         self._first_look: asyncio.Future[None] | None = loop.create_future()
 
     async def looked(self) -> None:
-        """Wait until the registry has been looked at, or the session is known to have ended."""
+        """Wait until the registry was asked, or is too slow, or the session has ended."""
         if self._first_look is not None:
-            await self._first_look
+            await asyncio.wait({self._first_look}, timeout=FIRST_LOOK_SECONDS)
             self._first_look = None
+
+    def is_answered(self, found: Found | None, place: Place) -> bool:
+        """Tell whether an answer from some place is one about this connection's session."""
+        return found is None or not found.is_missing or self.place.is_surely(place)
 
     def look_is_done(self) -> None:
         if self._first_look is not None and not self._first_look.done():
@@ -97,7 +107,7 @@ class Waiter:
 
 
 class Watcher:
-    """All the connections of one process and event loop, and what they wait for."""
+    """Watches the sessions of all connections of one process and event loop."""
 
     def __init__(self) -> None:
         self._waiters: dict[UUID, set[Waiter]] = {}
@@ -107,22 +117,23 @@ class Watcher:
         self._changed = asyncio.Event()
         self._subscription = Subscription(deliver=self._deliver, lost=self._changed.set)
         self._task: asyncio.Task[None] | None = None
+        self._is_registry_away = False
+        self._is_recheck = False
 
-    def enter(self, session_id: UUID, group: str) -> Waiter:
+    def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
-        waiter = Waiter(session_id, group)
-        self._waiters.setdefault(session_id, set()).add(waiter)
-        self._groups.setdefault(group, set()).add(waiter)
+        self._waiters.setdefault(waiter.session_id, set()).add(waiter)
+        self._groups.setdefault(waiter.group, set()).add(waiter)
         self._unseen.add(waiter)
         self._changed.set()
         if self._task is None:
-            # Not in the context of the connection that happens to come first: the thread
-            # that a request's context stands for ends with the request.
+            # Not in the context of the first connection: the thread that belongs to a
+            # request's context ends with the request.
             self._task = asyncio.create_task(self._run(), context=contextvars.Context())
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Watcher no longer for this connection."""
+        """Watch no longer for this connection."""
         waiter.ended.cancel()
         self._unseen.discard(waiter)
         _discard(self._waiters, waiter.session_id, waiter)
@@ -130,7 +141,7 @@ class Watcher:
         self._changed.set()
 
     async def _run(self) -> None:
-        """Keep groups and registry in view while there is anybody to watch for."""
+        """Watch as long as there are connections."""
         try:
             while self._waiters:
                 await self._watch()
@@ -157,7 +168,7 @@ class Watcher:
         return asyncio.get_running_loop().time() >= self._next_check
 
     async def _join(self) -> set[str]:
-        """Join the groups; while a slow layer takes its time, go on looking."""
+        """Join the groups; go on asking the registry while a slow layer is waited for."""
         joining = asyncio.create_task(self._subscription.update(self._groups))
         try:
             while not (await asyncio.wait({joining}, timeout=conf.PUSH_TIMEOUT_SECONDS))[0]:
@@ -171,20 +182,34 @@ class Watcher:
 
     async def _look(self) -> None:
         """Ask the registry about the sessions that may have ended unheard."""
-        waiters, self._unseen = self._unseen, set()
-        if not waiters:
-            return
-        try:
-            ended = await _ended_among({waiter.session_id for waiter in waiters})
-        except Exception:
-            logger.exception("The registry could not be asked; it is asked again")
-            self._unseen |= {waiter for waiter in waiters if not waiter.ended.done()}
-            return
-        for waiter in waiters:
-            if waiter.session_id in ended:
-                row = ended[waiter.session_id]
-                waiter.end(notice_of(row) if row else notice_of_unknown(waiter.session_id))
-            waiter.look_is_done()
+        waiters, self._unseen = list(self._unseen), set()
+        ask_engine, self._is_recheck = self._is_recheck, False
+        while waiters:
+            place = waiters[0].place
+            here = [waiter for waiter in waiters if waiter.place.key == place.key]
+            try:
+                users = {w.session_id: w.user_pk for w in here}
+                ended = await ended_in(place, users, ask_engine=ask_engine)
+            except Exception as error:
+                self._note_failure(error)
+                measures.rechecked.send_robust(None, outcome=measures.FAILED)
+                self._unseen |= {waiter for waiter in here if not waiter.ended.done()}
+                looked_at = here
+            else:
+                self._is_registry_away = False
+                measures.rechecked.send_robust(None, outcome=measures.DONE)
+                looked_at = [w for w in here if w.is_answered(ended.get(w.session_id), place)]
+                for waiter in looked_at:
+                    if waiter.session_id in ended:
+                        waiter.end(ended[waiter.session_id].notice)
+            for waiter in looked_at:
+                waiter.look_is_done()
+            waiters = list(set(waiters) - set(looked_at))
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._is_registry_away:
+            logger.error("The registry can't be asked; it is asked again", exc_info=error)
+        self._is_registry_away = True
 
     async def _wait(self) -> None:
         seconds = self._next_check - asyncio.get_running_loop().time()
@@ -202,6 +227,7 @@ class Watcher:
         self._look_at_all()
 
     def _look_at_all(self) -> None:
+        self._is_recheck = True
         self._unseen.update(*self._waiters.values())
 
     def _deliver(self, message: dict[str, Any]) -> None:
@@ -216,10 +242,6 @@ class Watcher:
         for notice in notices:
             for waiter in self._waiters.get(as_uuid(notice.session), ()):  # type: ignore[arg-type]
                 waiter.end(notice)
-
-
-# Closes connections to the database that have become unusable, unlike the registry's own.
-_ended_among = database_sync_to_async(ending.ended_among)
 
 
 def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:

@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connections, router, transaction
 from django.db.models import DateTimeField, Subquery, Value
 from django.db.models.functions import Now as DatabaseNow
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from live_single_session.exceptions import Busy
@@ -21,12 +22,16 @@ CHUNK = 500
 INSTALLATION_PK = 1
 LOCK_SECONDS = 10  # that a lock which others hold is waited for
 
+# Always true. What asks for the time is cached neither by django-cachalot, which has to see
+# Django's own class, nor by pgpool.
+UNCACHED = IsNull(DatabaseNow(), False)
+
 
 class Now(DatabaseNow):
-    """The database's time, in the zone in which Django stores times there.
+    """The database's current time, in the time zone in which Django stores times.
 
-    SQLite runs in this process and has its clock, but tells UTC wherever that is. MariaDB
-    and MySQL tell the zone of the server, which Django doesn't set.
+    SQLite uses the clock of this machine, and always UTC. MariaDB and MySQL use the time
+    zone of the server, which Django doesn't set.
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
@@ -104,11 +109,11 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """Lock users and return them.
 
     The lock is the user's row. SQLite has no row locks: there a write comes first, which
-    takes the database's.
+    locks the database.
     """
     using = database()
     features = connections[using].features
-    users = get_user_model()._base_manager.using(using).filter(pk__in=user_pks)
+    users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
     name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
     users = users.only(*_needed_fields()).annotate(
         registry_now=Now(), registry_installation=Subquery(name)
@@ -166,14 +171,14 @@ def _bounded_wait(using: str) -> Iterator[None]:
 
 
 def rows() -> UserSessionQuerySet:
-    """Return all sessions, where they are written."""
-    return UserSession.objects.using(database())
+    """Return all sessions, where they are written, and past any cache of queries."""
+    return UserSession.objects.using(database()).filter(UNCACHED)
 
 
 def on_commit(function: Any, *args: Any) -> None:
-    """Call a function once the registry's transaction is committed; it may fail."""
+    """Call a function when the registry's transaction is committed; log what it raises."""
 
-    # Not a ``partial``: Django names a hook that raises, and fails if that has no name.
+    # Not a ``partial``: Django logs the name of a hook that raises, and that has none.
     @wraps(function)
     def hook() -> None:
         function(*args)

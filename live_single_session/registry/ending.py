@@ -1,20 +1,18 @@
-"""How sessions end: in the registry, in the session engine, and for those who listen."""
+"""End sessions: in the registry, in the session engine, and for receivers."""
 
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.models import EndReason, UserSession, UserSessionQuerySet
-from live_single_session.registry import db, engine, events
+from live_single_session.models import EndReason, UserSession
+from live_single_session.registry import db, engine, events, outbox
 
 logger = logging.getLogger("live_single_session")
 
@@ -63,8 +61,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     """Return those of some sessions that have ended, in one query if none has.
 
     Sessions that expired on their own and those of deactivated users end here, and what
-    an earlier clean-up left behind is finished. That waits for nobody's lock, since many
-    wait for the answer: what is locked is left to whoever looks next.
+    an earlier clean-up left behind is finished. This waits for no lock, since many websockets
+    wait for the answer: a user who is locked is left to the next call.
 
     Returns:
         their rows by id; None in the place of a row that is missing.
@@ -79,43 +77,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     return ended
 
 
-def finish(rows: UserSessionQuerySet | None = None) -> int:
-    """Finish what processes that died have left of ended sessions. Idempotent.
-
-    The engine forgets those that it may still hold, and who listens is told of those ends
-    that nobody was told of.
-
-    Args:
-        rows: which ones to look at; by default all.
-
-    Returns:
-        how many the engine has forgotten now.
-    """
-    looked_at = db.rows() if rows is None else rows
-    unfinished = looked_at.unfinished()
-    finished = 0
-    for chunk in db.chunks(unfinished.values_list("pk", flat=True)):
-        found = list(unfinished.filter(pk__in=chunk))
-        # Their marks may not have been set, or not have outlived the cache.
-        if mark([row.session_key for row in found], found):
-            finished += _forget({row.pk: row.session_key for row in found})
-    announce_untold(looked_at)
-    return finished
-
-
-def announce_untold(rows: UserSessionQuerySet) -> None:
-    """Announce ends again whose process died before the site's receivers had run."""
-    if not events.has_receivers():
-        return
-    long_ago = db.Now() - timedelta(seconds=UNTOLD_SECONDS)
-    untold = rows.filter(announced_at__isnull=True, ended_at__lt=long_ago)
-    for chunk in db.chunks(untold.values_list("pk", flat=True)):
-        for batch in _by_user(untold.filter(pk__in=chunk).select_related("replaced_by")):
-            events.send_ended(batch)
-
-
 def is_held(row: UserSession, now: datetime) -> bool:
-    """Tell whether a session is still there, as the engine says; tokens have none."""
+    """Tell whether the engine still has a session, or a token has not expired yet."""
     if row.session_key:
         return engine.holds(row.session_key, row.user_id)
     return row.expires_at is None or row.expires_at > now
@@ -135,7 +98,7 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                row.user = user  # who may be gone by the time that the end is announced
+                row.user = user  # who may be deleted before the end is announced
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
@@ -194,7 +157,7 @@ def end_rows(
         db.rows().filter(pk__in=chunk).update(**changes)
     for chunk in db.chunks(row.pk for row in rows if row.pk not in left):
         db.rows().filter(pk__in=chunk).update(**changes, session_key="")
-    for batch in _by_user(rows):
+    for batch in outbox.by_user(rows):
         db.on_commit(events.send_ended, batch)
 
 
@@ -209,61 +172,17 @@ def _forget_in_transaction(rows: list[UserSession]) -> dict[uuid.UUID, str]:
     keys = {row.pk: row.session_key for row in rows if row.session_key}
     if not keys:
         return keys
-    is_marked = mark(keys.values(), rows)
+    is_marked = outbox.mark(keys.values(), rows)
     if engine.shares_transaction(using):
         gone = engine.delete_rows(keys.values(), using)
         if is_marked:
             db.on_commit(engine.forget_cached, gone)
             keys = {pk: key for pk, key in keys.items() if key not in gone}
     if keys and is_marked:
-        db.on_commit(_forget, keys)
+        db.on_commit(outbox.forget, keys)
     elif keys:
-        db.on_commit(finish, db.rows().filter(pk__in=list(keys)))
+        db.on_commit(outbox.finish, db.rows().filter(pk__in=list(keys)))
     return keys
-
-
-@sensitive_variables()
-def _forget(keys: Mapping[uuid.UUID, str]) -> int:
-    """Clean up after sessions that have ended; return how many were left to clean up.
-
-    Nobody waits for it, and it waits for nobody: a row that a request is writing to is left
-    to the next one who looks.
-    """
-    using = db.database()
-    if engine.shares_transaction(using):
-        with transaction.atomic(using=using):
-            forgotten = engine.delete_rows(keys.values(), using)
-        engine.forget_cached(forgotten)
-    else:
-        forgotten = {key for pk, key in keys.items() if _is_forgotten(pk, key)}
-    # A row that has ended keeps its key until it is blanked: it needs no second look.
-    done = [pk for pk, key in keys.items() if key in forgotten]
-    batches = (db.rows().unfinished().filter(pk__in=chunk) for chunk in db.chunks(done))
-    return sum(batch.update(session_key="") for batch in batches)
-
-
-@sensitive_variables()
-def _is_forgotten(pk: uuid.UUID, session_key: str) -> bool:
-    try:
-        engine.forget(session_key)
-    except Exception:
-        logger.exception("The engine could not forget session %s; it will be retried", pk)
-        return False
-    return True
-
-
-@sensitive_variables()
-def mark(keys: Collection[str], rows: Iterable[UserSession]) -> bool:
-    """Mark keys as possibly invalid before the commit, so that a crash leaves no gap."""
-    now = timezone.now()
-    lifetimes = [(row.expires_at - now).total_seconds() for row in rows if row.expires_at]
-    seconds = max([settings.SESSION_COOKIE_AGE, *lifetimes]) + MARGIN_SECONDS
-    try:
-        engine.mark(keys, seconds)
-    except Exception:
-        logger.exception("The session cache could not be told that sessions end")
-        return False
-    return True
 
 
 def _active_user() -> dict[str, bool]:
@@ -283,15 +202,7 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
     # Of users who were deleted past Django's signals: nobody is left to be locked.
     orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())
     orphans.update(ended_at=db.Now(), end_reason=EndReason.DEACTIVATED)
-    finish(doubtful)
+    outbox.finish(doubtful)
     rows = doubtful.select_related("replaced_by").in_bulk()
     ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
     return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}
-
-
-def _by_user(rows: Iterable[UserSession]) -> Iterator[tuple[UserSession, ...]]:
-    users: dict[Any, list[UserSession]] = {}
-    for row in rows:
-        users.setdefault(row.user_id, []).append(row)
-    for batch in users.values():
-        yield tuple(batch)

@@ -1,9 +1,8 @@
 """What the registry asks of the session engine, which it finds by ``SESSION_ENGINE``.
 
-Where the engine keeps its sessions in rows of the registry's own database, they are deleted
-in the registry's transaction. All others are cleaned up on commit, since they forget at
-once what a rollback would have kept. Nothing depends on it: the engine opens a session only
-while the registry says so.
+If the engine keeps its sessions in a table of the registry's database, they are deleted in
+the registry's transaction. Other engines can't roll a deletion back, so they delete on
+commit. No guarantee depends on that: a session opens only while its row is live.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,7 +29,7 @@ def store_class() -> Any:
 
 
 def is_gated(store: Any) -> bool:
-    """Tell whether a session, or its class, opens only what the registry says is live."""
+    """Tell whether a session, or its class, opens live sessions only."""
     return hasattr(store, "row_id")
 
 
@@ -40,7 +39,7 @@ def keeps_keys(store: Any = None) -> bool:
 
 
 def has_rows(store: Any) -> bool:
-    """Tell whether sessions are rows, which deleting is final for."""
+    """Tell whether the engine keeps sessions in a table, and never brings a row back."""
     return issubclass(store, DBStore) and getattr(store, "keeps_rows", False)
 
 
@@ -108,7 +107,7 @@ def data_of(session_key: str) -> dict[str, Any]:
     if has_rows(store):
         return _data_of_row(store, session_key)
     session = store(session_key)
-    # The file engine would put a new, empty session in the place of an expired one.
+    # The file engine would create an empty session in place of an expired one.
     session.create = lambda: None
     data: dict[str, Any] = getattr(session, "peek", session.load)()
     return data

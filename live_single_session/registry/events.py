@@ -1,6 +1,9 @@
 """Log and signal what happened to sessions; all but a refusal on commit."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,9 +22,13 @@ from live_single_session.signals import (
 
 logger = logging.getLogger("live_single_session")
 
+_untold: ContextVar[list[tuple[UserSession, ...]] | None] = ContextVar(
+    "live_single_session_untold", default=None
+)
+
 
 def send_started(row: UserSession, request: HttpRequest | None) -> None:
-    """Say that a session has started."""
+    """Log and signal that a session has started."""
     logger.info(
         "Session %s of user %s started", row.pk, row.user_id, extra=_facts("started", row)
     )
@@ -29,7 +36,7 @@ def send_started(row: UserSession, request: HttpRequest | None) -> None:
 
 
 def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:
-    """Say which sessions would have given way to a new one."""
+    """Log and signal which sessions a new one would have ended."""
     ids = ", ".join(str(rival.pk) for rival in excess)
     facts = _facts("limit_exceeded", row)
     logger.info(
@@ -43,8 +50,24 @@ def has_receivers() -> bool:
     return len(session_ended.receivers) > 1
 
 
+@contextmanager
+def at_last() -> Iterator[None]:
+    """Say only when the context is left what has ended in it: ending goes before telling."""
+    ended: list[tuple[UserSession, ...]] = []
+    token = _untold.set(ended)
+    try:
+        yield
+    finally:
+        _untold.reset(token)
+        for rows in ended:
+            send_ended(rows)
+
+
 def send_ended(rows: tuple[UserSession, ...]) -> None:
     """Say that sessions of one user have ended, in one event."""
+    if (untold_yet := _untold.get()) is not None:
+        untold_yet.append(rows)
+        return
     for row in rows:
         logger.info(
             "Session %s of user %s ended: %s",
@@ -60,20 +83,21 @@ def send_ended(rows: tuple[UserSession, ...]) -> None:
 
 
 def send_refused(refused: LoginRefused, request: HttpRequest | None) -> None:
-    """Say that a login was refused, or that it waits for its user's choice."""
+    """Log and signal that a login was refused; only log that it waits for a choice."""
     user, number = refused.user, len(refused.live)
+    times = "1 time" if number == 1 else f"{number} times"
     facts = {"user_id": str(user.pk), "slot": refused.terms.slot}
     if refused.asks:
-        text = "The sign-in of user %s waits for a choice: signed in %s times already"
-        logger.info(text, user.pk, number, extra={"event": "asked", **facts})
+        text = "The sign-in of user %s waits for a choice: signed in %s already"
+        logger.info(text, user.pk, times, extra={"event": "asked", **facts})
         return
-    text = "The sign-in of user %s was refused: signed in %s times already"
-    logger.info(text, user.pk, number, extra={"event": "refused", **facts})
+    text = "The sign-in of user %s was refused: signed in %s already"
+    logger.info(text, user.pk, times, extra={"event": "refused", **facts})
     login_refused.send_robust(UserSession, user=user, request=request, live=refused.live)
 
 
 def _facts(event: str, row: UserSession) -> dict[str, Any]:
-    """Return what a log line is about, for those who collect them: no secret is in it."""
+    """Return the fields of a log record for log collectors, without secrets."""
     return {
         "event": event,
         "session_id": str(row.pk),

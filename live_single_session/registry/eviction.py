@@ -30,20 +30,25 @@ def enforce_limit(
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
+    if terms.chosen is not None:
+        enough = len(rivals)  # any of them may be one that stays
     ordered = limits.oldest_first(rivals, terms)
     held, forgotten = split_by_engine(ordered, enough, lock.now)
     excess = limits.over_limit(held, terms)
-    if excess and refusing:
+    evicted = excess
+    if excess and terms.chosen is not None:
+        evicted = [row for row in held if row.pk in terms.chosen]
+    if excess and (refusing or len(evicted) < len(excess)):
         held = limits.oldest_first(held, terms)
         raise LoginRefused(current.user, held, terms, current.serial)
     ending.end_rows(forgotten, EndReason.EXPIRED, lock.now)
-    ending.end_rows(excess, EndReason.SUPERSEDED, lock.now, replaced_by=current)
+    ending.end_rows(evicted, EndReason.SUPERSEDED, lock.now, replaced_by=current)
 
 
 def evict_adopted(
     row: UserSession, rows: Iterable[UserSession], terms: Terms, now: datetime
 ) -> None:
-    """End a session that was just adopted, if there is no place for it."""
+    """End a session that was just adopted if the limit is reached without it."""
     if terms.limit is None or terms.on_limit == policy.OBSERVE:
         return
     rivals = limits.oldest_first([r for r in rows if r.ended_at is None], terms)
@@ -56,10 +61,10 @@ def evict_adopted(
 def split_by_engine(
     rows: Sequence[UserSession], enough: int, now: datetime
 ) -> tuple[list[UserSession], list[UserSession]]:
-    """Tell the sessions that the engine still holds from those that it has forgotten.
+    """Separate the sessions that the engine still holds from those that it has forgotten.
 
-    The engine is asked about the last ones first, until enough are found; the rest is
-    taken for held: it has to give way in any case.
+    The engine is asked about the last ones first, until enough are found. The rest counts
+    as held: it is over the limit in any case.
     """
     held: list[UserSession] = []
     forgotten: list[UserSession] = []

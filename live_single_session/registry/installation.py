@@ -1,7 +1,7 @@
-"""Whether the registry's tables are there, and the name of the installation they belong to.
+"""Whether the registry's tables exist, and the name of this installation.
 
-The name is kept with each session's id, so that a session of another installation is known
-by it: of one that was here before, or of another tenant or site over the same store.
+Each session keeps this name beside its id. So a session of another installation is
+recognised: of an earlier one, or of another tenant or site that uses the same store.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _names: dict[Hashable, str] = {}
 
 
 def is_installed() -> bool:
-    """Tell whether the tables are there: the code may be deployed before ``migrate``.
+    """Tell whether the tables exist: the code may be deployed before ``migrate``.
 
     It takes a query once for each connection and schema in a process.
     """
@@ -50,16 +50,17 @@ def refreshed() -> str:
 
 
 def note(found: str | None) -> str:
-    """Take note of the name that the table has; where it has none, make one."""
+    """Remember the name that the table has; if it has none, make one."""
     name = found or _make()
     _names[_here()], _there[_here()] = name, True
     return name
 
 
 def is_earlier(name: object) -> bool:
-    """Tell whether a name is that of an installation which was here before this one.
+    """Tell whether a name is of an earlier installation in this database and schema.
 
-    It is told apart from one that lives beside this one by where it was made.
+    A name begins with the place where it was made. A name from another place is of an
+    installation beside this one.
     """
     mine = refreshed()
     place = mine.partition(".")[0]
@@ -83,7 +84,7 @@ def _look(here: Hashable) -> bool:
 
 
 def _make() -> str:
-    """Make a name where there is none; one that nothing is earlier than, if rows are there."""
+    """Make a name; if there are rows already, one that no other counts as earlier than."""
     place = "" if db.rows().exists() else _place()
     name = f"{place}.{get_random_string(16)}"
     try:
@@ -95,7 +96,7 @@ def _make() -> str:
 
 
 def _here() -> Hashable:
-    """Return what tells one registry of this process from another: a schema for each tenant."""
+    """Return what identifies a registry: its connection and, with tenants, the schema."""
     using = db.database()
     return using, getattr(connections[using], "schema_name", None)
 

@@ -1,7 +1,7 @@
-"""Which session key opens what: the rule by which a session engine lets a session in.
+"""The rule that decides whether a session key opens a session.
 
 Only the current key of a live session opens it. A key that no row knows belongs to a
-session from before the installation, and is let in until that session is adopted.
+session from before the installation, and opens it until it is adopted.
 """
 
 import uuid
@@ -25,15 +25,15 @@ from live_single_session.registry import db, engine, installation, lifecycle, re
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a key opens, and what its bearer may be told.
+    """Whether a key opens a session, and what the client may be told.
 
     Attributes:
-        opens: whether the session is let in.
-        row_id: the live session that it is; None: one that is to be adopted.
-        expires_at: when that expires, where its row had to be read.
-        ended_id: the session that has ended, or that the registry has lost.
-        is_replaced: whether the key is one that a live session had before, or another
-            installation's: its bearer is told nothing, and keeps the cookie.
+        opens: whether it does.
+        row_id: the id of the live session; None: one that is to be adopted.
+        expires_at: when it expires, if its row was read.
+        ended_id: the id of the session that has ended, or has no row any more.
+        is_replaced: whether it is an earlier key of a live session, or one of another
+            installation: the client is told nothing, and keeps its cookie.
     """
 
     opens: bool
@@ -85,7 +85,7 @@ def judge_by(live_id: uuid.UUID | None, session_key: str, data: Mapping[str, Any
 
 
 def judge_id(data: Mapping[str, Any]) -> Verdict:
-    """Decide by the id alone, where the key is no key but the session itself."""
+    """Decide by the id alone, where the cookie is the session itself."""
     named = as_uuid(data.get(SESSION_ID_KEY))
     row = None if named is None else db.rows().filter(pk=named).first()
     if row is not None and row.ended_at is None:
@@ -95,7 +95,7 @@ def judge_id(data: Mapping[str, Any]) -> Verdict:
 
 @sensitive_variables()
 def _judge_unnamed(session_key: str) -> Verdict:
-    """Look closer at a session without an id: no row that knows its key may be passed by."""
+    """Decide about a session without an id, by any row that knows its key."""
     row = db.rows().filter(records.knows(session_key)).first()
     if row is None:
         return ADOPTABLE
@@ -124,7 +124,7 @@ def _judge_unknown(named: uuid.UUID, session_key: str, data: Mapping[str, Any]) 
 
 @sensitive_variables()
 def _may_take_over(row: UserSession, session_key: str, data: Mapping[str, Any]) -> bool:
-    """Tell whether a key may have been made where no key is recorded: by another engine."""
+    """Tell whether a key may have been made by another engine, which recorded none."""
     if digest(session_key) == row.left_digest or not row.session_key:
         return False
     same_user = data.get(SESSION_KEY) == str(row.user_id)

@@ -1,4 +1,4 @@
-"""Keep a live session current: rotated keys, adoption, a longer life, its last use."""
+"""Change live sessions: a new key, adoption, another expiry, the last use."""
 
 import uuid
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from django.views.decorators.debug import sensitive_variables
 from live_single_session import policy
 from live_single_session.exceptions import PasswordChanged, Terms
 from live_single_session.models import UserSession, as_uuid, digest, id_of_key
-from live_single_session.registry import db, ending, engine, eviction, limits, records
+from live_single_session.registry import db, ending, engine, eviction, limits, outbox, records
 
 
 def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
-    """Let a session that tokens carry live for at least so long from now.
+    """Let a session of tokens expire this long from now, unless it expires later.
 
     Returns:
         False if the session has ended meanwhile.
@@ -27,7 +27,7 @@ def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
 
 
 def set_lifetime(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
-    """Record for how long a session that has just begun lives.
+    """Record when a session that has just started expires.
 
     Returns:
         False if the session has ended meanwhile.
@@ -65,7 +65,7 @@ def rotate(
             if row.key_digest != digest(old_key):
                 return row.session_key
             if not engine.present_among([old_key]):
-                return None  # it was deleted, and must not come back by this
+                return None  # it was deleted, and storing it would bring it back
             store()
             _change_key(row, old_key, new_key)
             return new_key
@@ -75,10 +75,10 @@ def rotate(
 
 @sensitive_variables()
 def take_over(row: UserSession, session_key: str) -> bool:
-    """Let a live session whose recorded key the engine has lost go on with another one.
+    """Record another key for a live session if the engine has lost the recorded one.
 
     Returns:
-        whether it does.
+        whether it was recorded.
     """
     with db.locked({row.user_id}):
         current = records.live_row(row.pk)
@@ -95,7 +95,7 @@ def _change_key(row: UserSession, old_key: str, new_key: str) -> None:
     row.left_digest = digest(old_key)
     row.save(using=db.database(), update_fields=["session_key", "key_digest", "left_digest"])
     using = db.database()
-    is_marked = ending.mark([old_key], [row])
+    is_marked = outbox.mark([old_key], [row])
     if engine.shares_transaction(using):
         gone = engine.delete_rows([old_key], using)
         db.on_commit(engine.forget_cached, gone)
@@ -105,12 +105,12 @@ def _change_key(row: UserSession, old_key: str, new_key: str) -> None:
 
 @sensitive_variables()
 def adopt(user: Any, request: HttpRequest) -> UserSession | None:
-    """Give a row to a session that the registry has never seen.
+    """Insert the row of a session from before the installation.
 
-    It never ends another one: where there is no place left, it gives way itself.
+    It never evicts another session: if the limit is reached, it ends itself.
 
     Returns:
-        its row; its id is in ``request.session`` from now on. None if it had to give way,
+        its row; its id is in ``request.session`` from now on. None if it has ended,
         or if a ``LIMIT`` or ``SLOT`` callable raised.
     """
     try:
@@ -161,9 +161,9 @@ def _insert_adopted(
 
 @sensitive_variables()
 def bury(user: Any, session_key: str, reason: str) -> None:
-    """Record the end of a session that was never adopted, so that it never is.
+    """Record the end of a session that has no row, so that it is never adopted.
 
-    Nothing else would know its key, which a late save may store again.
+    A late save may store it again, and without a row its key would open it.
     """
     terms = Terms("", None, policy.END_OLDEST)
     with suppress(get_user_model().DoesNotExist), db.locked_user(user.pk) as lock:
@@ -174,11 +174,11 @@ def bury(user: Any, session_key: str, reason: str) -> None:
 
 
 def touch(session_id: uuid.UUID, seconds: float) -> bool:
-    """Record that a session is in use; free of locks, since it decides nothing yet.
+    """Record that a session is in use, without a lock: this ends nobody.
 
     Args:
         session_id: which one.
-        seconds: for how long a record that there is already will do.
+        seconds: a record that is newer than this is left as it is.
 
     Returns:
         whether there was something to record.

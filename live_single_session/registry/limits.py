@@ -1,4 +1,4 @@
-"""The terms of a login: its slot, the limit there, and what happens over the limit."""
+"""The rules of a login: its slot, the limit there, and what happens over the limit."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -28,28 +28,29 @@ def oldest_first(rows: Iterable[UserSession], terms: Terms) -> list[UserSession]
 
 
 def over_limit(rows: Iterable[UserSession], terms: Terms, places: int = 1) -> list[UserSession]:
-    """Return those of some sessions that are too many for so many more."""
+    """Return the sessions that are over the limit if so many more are added."""
     return policy.over_limit(rows, terms.limit, places=places, by_use=terms.by_use)
 
 
 def terms_for(user: Any, request: HttpRequest | None) -> Terms:
-    """Return what a user's login by this request is subject to."""
+    """Return the rules that apply to a user's login by this request."""
     if getattr(request, "single_session_exempt", False):
         return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
-    expected_serial = state_of(request).take_over
+    state = state_of(request)
+    expected_serial = state.take_over
     on_limit = conf.ON_LIMIT if expected_serial is None else policy.END_OLDEST
     slot, limit = _slot_for(user, request), limit_for(user, request)
-    return Terms(slot, limit, on_limit, by_use(), expected_serial)
+    return Terms(slot, limit, on_limit, by_use(), expected_serial, state.chosen)
 
 
 def by_use() -> bool:
-    """Tell whether those unused the longest give way, rather than those signed in first."""
+    """Tell whether the least recently used are evicted first, rather than the oldest."""
     return conf.ACTIVITY_SECONDS is not None
 
 
 @contextmanager
 def _naming(setting: str, user: Any) -> Iterator[None]:
-    """Say in the log whose callable it was that raised, and what for."""
+    """Log which setting's callable raised, and for which user."""
     try:
         yield
     except Exception:
@@ -62,7 +63,7 @@ def _naming(setting: str, user: Any) -> Iterator[None]:
 
 
 def limit_for(user: Any, request: HttpRequest | None) -> int | None:
-    """Return how many sessions a user may have; raise what a ``LIMIT`` callable raises."""
+    """Return the limit of a user; raise what a ``LIMIT`` callable raises."""
     with _naming("LIMIT", user):
         return _checked_limit(user, request)
 

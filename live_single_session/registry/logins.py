@@ -1,4 +1,4 @@
-"""Start sessions: sign-ins by cookie and by token, and what they leave behind."""
+"""Start sessions, with a cookie or with tokens, and end those that they replace."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -27,6 +27,7 @@ from live_single_session.registry import (
     installation,
     lifecycle,
     limits,
+    outbox,
     records,
 )
 from live_single_session.request_state import state_of
@@ -126,7 +127,7 @@ def start_token(
 
 
 def end_left(left: Sequence[tuple[Any, Any]], user: Any) -> None:
-    """End what a browser was signed in to, which Django has flushed to sign a user in.
+    """End the sessions that Django has flushed in a browser before a sign-in.
 
     Args:
         left: ids of sessions and of their users.
@@ -140,7 +141,7 @@ def end_left(left: Sequence[tuple[Any, Any]], user: Any) -> None:
 
 @sensitive_variables()
 def _here(session: Any) -> Q:
-    """Match the rows of this session: by its id and its keys, and what it has left."""
+    """Match the rows of this session, by its id and keys, and of those that it has left."""
     match = Q(pk__in=[as_uuid(session.get(SESSION_ID_KEY)), *(pk for pk, _ in session.left)])
     if engine.keeps_keys(type(session)):
         keys = {session.session_key, session.stored_key, session.presented_key} - {None}
@@ -167,7 +168,7 @@ def _begin(
     rows: Sequence[UserSession],
     lock: db.Lock,
 ) -> UserSession:
-    """Insert the row of a new session, and end what its browser was signed in to before."""
+    """Insert the row of a new session, and end the earlier ones of its browser."""
     serial = _serial(user, rows, terms)
     old_key = key = None
     if engine.keeps_keys(type(session)):
@@ -175,7 +176,7 @@ def _begin(
         old_key = session.stored_key
         if session.is_unregistered:
             lifecycle.bury(user, old_key, EndReason.SUPERSEDED)
-        # What has ended never comes back, and another request may be writing to the old one.
+        # An old key is not used again: another request may be writing to its session.
         if session.session_key in (None, old_key) or digest(session.session_key) in known:
             session.take_new_key()
         key = session.session_key
@@ -204,7 +205,7 @@ def _serial(user: Any, rows: Sequence[UserSession], terms: Terms) -> int:
 def _end_left(
     rows: Sequence[UserSession], current: UserSession, lock: db.Lock, session: Any
 ) -> None:
-    """End what the browser was signed in to before it signed in to ``current``."""
+    """End the earlier sessions of the browser that has signed in to ``current``."""
     ids = {pk for pk, _ in session.left} | _of_browser(rows, current, session)
     live = [row for row in rows if row.ended_at is None and row.pk != current.pk]
     left = [row for row in live if row.pk in ids]
@@ -212,17 +213,17 @@ def _end_left(
     ending.end_rows(own, EndReason.SUPERSEDED, lock.now, replaced_by=current)
     for row in left:
         if row.user_id != current.user_id:
-            # Not here: whoever waits for one user's lock while holding another's deadlocks
-            # with those who go the other way. Django has flushed that session already.
+            # On commit: waiting for one user's lock while holding another's can deadlock.
+            # Django has flushed that session already.
             switched = (row.user_id, EndReason.USER_SWITCHED, Q(pk=row.pk), current)
             db.on_commit(ending.end_where, *switched)
 
 
 @sensitive_variables()
 def _of_browser(rows: Sequence[UserSession], current: UserSession, session: Any) -> set[Any]:
-    """Return the user's sessions whose key the browser came with, be it one of before.
+    """Return the user's sessions whose current or last key the browser has sent.
 
-    A rotation may have died on its way to the browser, or the data be gone.
+    The response with a newer key may have been lost, or the data may be gone.
     """
     if session.presented_key is None or not engine.keeps_keys(type(session)):
         return set()
@@ -232,9 +233,9 @@ def _of_browser(rows: Sequence[UserSession], current: UserSession, session: Any)
 
 
 def _finish_later(rows: Sequence[UserSession], user: Any) -> None:
-    """Finish on commit what the sign-in has seen to be unfinished."""
+    """Finish, on commit, the unfinished work that the sign-in has found."""
     unfinished = [row.pk for row in rows if row.ended_at is not None and row.session_key]
     if unfinished:
-        db.on_commit(ending.finish, db.rows().filter(pk__in=unfinished))
+        db.on_commit(outbox.finish, db.rows().filter(pk__in=unfinished))
     if events.has_receivers():
-        db.on_commit(ending.announce_untold, db.rows().of(user))
+        db.on_commit(outbox.announce_untold, db.rows().of(user))

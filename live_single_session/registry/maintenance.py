@@ -1,4 +1,4 @@
-"""What is done to the sessions of many users, in batches: for commands and the admin."""
+"""Operations on the sessions of many users, in batches: for commands and the admin."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -19,13 +19,15 @@ from live_single_session.models import (
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import db, ending, eviction, limits
+from live_single_session.registry import db, ending, events, eviction, limits
 
 
 def end_many(
     rows: UserSessionQuerySet, reason: str, progress: Callable[[int], None] | None = None
 ) -> int:
     """End sessions of many users, in batches: each takes the same few queries, and commits.
+
+    Their tabs are told when all have ended: however slow that is, it keeps no session live.
 
     Args:
         rows: which ones; those that have ended already are left alone.
@@ -36,23 +38,24 @@ def end_many(
         how many this call ended.
     """
     ended = 0
-    for batch in db.batches(rows.live()):
-        users = {user_pk for _, user_pk in batch}
-        match = Q(pk__in=[pk for pk, _ in batch])
-        with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
-            found = list(db.rows().live().filter(match))
-            ending.end_rows(found, reason, now)
-            ended += len(found)
-        if progress is not None:
-            progress(len(batch))
+    with events.at_last():
+        for batch in db.batches(rows.live()):
+            users = {user_pk for _, user_pk in batch}
+            match = Q(pk__in=[pk for pk, _ in batch])
+            with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
+                found = list(db.rows().live().filter(match).select_related("user"))
+                ending.end_rows(found, reason, now)
+                ended += len(found)
+            if progress is not None:
+                progress(len(batch))
     return ended
 
 
 @sensitive_variables()
 def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
-    """End sessions that have expired on their own, and that nobody has noticed yet.
+    """End sessions that have expired unnoticed.
 
-    What the registry knows of the expiry may be old, so the engine is asked.
+    The engine is asked, since the expiry that the registry knows may be outdated.
 
     Returns:
         how many this call ended.
@@ -81,7 +84,7 @@ def prunable(days: int) -> UserSessionQuerySet:
 def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
     """Delete what ``prunable()`` returns, in batches.
 
-    Ended rows are final: nobody else writes to them, and no lock is needed.
+    Rows of ended sessions never change, so no lock is needed.
 
     Returns:
         how many rows were deleted.
@@ -102,10 +105,10 @@ def forget_user(user_pk: Any) -> None:
 
 
 def over_limit(user: Any) -> list[UserSession]:
-    """Return those of a user's live sessions that are too many now, oldest first.
+    """Return those of a user's live sessions that are over the limit, the oldest first.
 
     Raises:
-        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+        ImproperlyConfigured, Exception: a ``LIMIT`` callable is wrong, or has raised.
     """
     rows = list(db.rows().of(user).live())
     return [
@@ -114,13 +117,13 @@ def over_limit(user: Any) -> list[UserSession]:
 
 
 def enforce(user: Any) -> list[UserSession]:
-    """End those of a user's live sessions that are too many now, after a change of limit.
+    """End those of a user's live sessions that are over the limit, after it was changed.
 
     Returns:
-        the sessions that this call ended for it, oldest first.
+        the sessions that this call ended, the oldest first.
 
     Raises:
-        ImproperlyConfigured, Exception: what comes of a ``LIMIT`` callable.
+        ImproperlyConfigured, Exception: a ``LIMIT`` callable is wrong, or has raised.
     """
     ended = []
     try:
@@ -159,7 +162,7 @@ def count_users_over_limit() -> int:
 
 @dataclass(frozen=True)
 class SlotOverLimit:
-    """A user's live sessions in one slot, where they are too many, or were."""
+    """A user's live sessions in one slot that may be over its limit."""
 
     forgotten: list[UserSession]
     excess: list[UserSession]
@@ -169,7 +172,7 @@ class SlotOverLimit:
 def _slots_over_limit(
     user: Any, rows: Iterable[UserSession], now: datetime
 ) -> Iterator[SlotOverLimit]:
-    """Look at a user's live sessions slot by slot, as no login's limit covers them all."""
+    """Yield the slots in which a user may have too many live sessions."""
     limit = limits.limit_for(user, None)
     slots: dict[str, list[UserSession]] = {}
     for row in rows:
@@ -185,7 +188,7 @@ def _slots_over_limit(
 
 
 def _rows_over_limit() -> Any:
-    """Return where there may be too many live sessions: counted by the database."""
+    """Return the users and slots that may be over the limit, counted by the database."""
     limit = conf.LIMIT
     if limit is None:
         return db.rows().none().values("user_id")

@@ -1,4 +1,4 @@
-"""Find, insert and update rows of the registry; who changes one holds its user's lock."""
+"""Find and insert rows of the registry; to insert one, hold its user's lock."""
 
 import uuid
 from collections.abc import Sequence
@@ -54,10 +54,10 @@ def read_for_sign_in(known: Q, user: Any, terms: Terms) -> list[UserSession]:
 
 
 def check_password(user: Any, current: Any) -> None:
-    """Refuse whoever had the right password a moment ago; the user's lock is held.
+    """Raise PasswordChanged if the password was changed after it had been checked.
 
-    A change of password that comes later finds the session that is about to start, and ends
-    it. One that came since the password was checked has not.
+    The user's lock is held. A later change finds the new session and ends it; one before
+    the lock could not.
     """
     checked = user.__dict__.get("password")
     if checked is not None and checked != current.__dict__.get("password", checked):
@@ -95,7 +95,7 @@ def insert(
         terms: what the sign-in was subject to.
         request: the request that signed in, if there is one.
         now: the database's time.
-        serial: where it stands among the user's.
+        serial: its position among the user's sign-ins.
         session: the session that signed in, unless tokens carry it.
         session_key: the key by which it is known.
         session_id: its id, if that is not to be a random one.
@@ -109,6 +109,7 @@ def insert(
         serial=serial,
         ip=client.ip,
         user_agent=client.user_agent,
+        device=client.device,
         started_at=now,
     )
     if token_lifetime is not None:
@@ -132,7 +133,7 @@ def expiry(session: SessionBase, now: datetime) -> datetime:
 def find_session(session_key: str | None, session_id: object = None) -> UserSession | None:
     """Return the row that a session key or an id belongs to, live or ended.
 
-    A key is also known by the one that took its place.
+    The key may be its current one, or the one before.
     """
     if session_id:
         match = Q(pk=as_uuid(session_id))

@@ -1,6 +1,7 @@
-"""``{% live_single_session %}``: puts the script on the pages of those who are signed in."""
+"""``{% live_single_session %}``: puts the script, and what it has to know, on a page."""
 
 import asyncio
+from typing import Any
 
 from django import template
 from django.contrib.auth import SESSION_KEY
@@ -8,6 +9,7 @@ from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.template.context import Context
 from django.templatetags.static import static
+from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -15,81 +17,125 @@ from django.utils.translation import gettext as _
 from live_single_session.conf import conf
 from live_single_session.django_internals import loaded_data, loaded_user
 from live_single_session.models import SESSION_ID_KEY
-from live_single_session.site_urls import login_url, not_you_url, status_url
+from live_single_session.site_urls import login_url, not_you_url, socket_path, status_url
 
 SCRIPT = "live_single_session/live-single-session.js"
+KEEPER = "live_single_session/live-single-session-keep.js"
 ON_ENDED = ("dialog", "redirect", "reload", "none")
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def live_single_session(context: Context, on_ended: str = "dialog") -> SafeString:
-    """Render the script for whoever is signed in, and nothing for anybody else.
+def live_single_session(context: Context, **options: Any) -> SafeString:
+    """Render the script.
 
     Args:
         context: the template's; without a ``request`` in it nothing is rendered.
-        on_ended: what a page does when its session has ended: ``"dialog"``,
-            ``"redirect"`` (to the login page), ``"reload"`` or ``"none"``.
+        options: those of ``script_tag()``.
     """
     request = context.get("request")
     if request is None:
         return SafeString("")
-    nonce = context.get("csp_nonce")
-    return script_tag(request, on_ended, nonce)
+    return script_tag(request, **{"nonce": context.get("csp_nonce"), **options})
 
 
 def script_tag(
-    request: HttpRequest, on_ended: str = "dialog", nonce: object = None
+    request: HttpRequest,
+    on_ended: str = "dialog",
+    nonce: object = None,
+    *,
+    keep_drafts: bool = False,
+    keep_fragment: bool = False,
 ) -> SafeString:
     """Return the script element; for template engines other than Django's.
 
     Args:
-        request: the request of the page.
-        on_ended: as for the tag.
+        request: the request of the page. Without a session and a user in it nothing is
+            rendered.
+        on_ended: what a page does when its session has ended: ``"dialog"``,
+            ``"redirect"`` (to the login page), ``"reload"`` or ``"none"``.
         nonce: for the ``Content-Security-Policy``; that of django-csp is found without.
+        keep_drafts: whether the tab keeps what was typed until the same user signs in.
+        keep_fragment: whether the tab keeps the address's ``#fragment`` until then.
+
+    Raises:
+        TemplateSyntaxError: ``on_ended`` is none of these.
     """
     if on_ended not in ON_ENDED:
         raise template.TemplateSyntaxError(
             f"on_ended is {on_ended!r}; it must be one of {', '.join(ON_ENDED)}."
         )
-    signed_in = _is_signed_in(request)
-    if signed_in is False:
+    if getattr(request, "session", None) is None or not hasattr(request, "user"):
         return SafeString("")
     if nonce is None:  # Django's lazy nonce is false until it is used
         nonce = getattr(request, "csp_nonce", None)
+    # Somebody may sign in without a new page. Until then the script asks for nothing.
+    is_anonymous = _is_signed_in(request) is False
     attributes = {
         "src": static(SCRIPT),
         "defer": True,
         "nonce": None if nonce is None else str(nonce),
-        # Left out where it cannot be known here: the script asks for it.
-        "data-session": _session_id(request),
-        "data-socket": conf.WEBSOCKET_PATH,
+        "data-anonymous": is_anonymous,
+        # Empty where it cannot be known here: the script asks for it.
+        "data-session": None if is_anonymous else _session_id(request),
+        "data-socket": socket_path(),
         "data-status": status_url(),
         "data-login-url": login_url(),
         "data-not-you-url": not_you_url(),
         "data-on-ended": on_ended,
         "data-recheck": conf.RECHECK_SECONDS,
-        "data-text-title": _("You were signed out"),
-        "data-text-message": _("Your session has ended. Sign in again to carry on."),
-        "data-text-sign-in": _("Sign in again"),
-        "data-text-not-you": _("Wasn’t you?"),  # noqa: RUF001 - an apostrophe
+    }
+    script = format_html("<script{}></script>", flatatt(attributes | _texts()))
+    if is_anonymous or not (keep_drafts or keep_fragment):
+        return script
+    owner = _owner_of_drafts(request) if keep_drafts else None
+    return script + _keeper(owner, keep_fragment, attributes["nonce"])
+
+
+def _keeper(owner: str | None, keep_fragment: bool, nonce: object) -> SafeString:
+    attributes = {
+        "src": static(KEEPER),
+        "defer": True,
+        "nonce": nonce,
+        "data-keep-drafts": owner or "",
+        "data-keep-fragment": keep_fragment,
     }
     return format_html("<script{}></script>", flatatt(attributes))
 
 
+def _texts() -> dict[str, str | None]:
+    return {
+        "data-text-title": _("You were signed out"),
+        "data-text-message": _("Your session has ended. Sign in again to carry on."),
+        "data-text-sign-in": _("Sign in again"),
+        "data-text-again": _("Signing in here will sign you out there.")
+        if conf.LIMIT == 1
+        else None,
+        "data-text-not-you": _("Wasn’t you? Secure your account"),
+        "data-text-now": _("just now"),
+        "data-text-unsaved": _("Text you had not saved"),
+        "data-text-kept": _("What you typed is kept in this tab until you sign in again."),
+    }
+
+
+def _owner_of_drafts(request: HttpRequest) -> str | None:
+    """Return a name that tells users apart, and no more; None where nobody is known."""
+    user = loaded_user(request)
+    if user is None or not user.is_authenticated:
+        return None
+    return salted_hmac("live_single_session.drafts", str(user.pk)).hexdigest()[:16]
+
+
 def _is_signed_in(request: HttpRequest) -> bool | None:
     """Tell whether the visitor is signed in; None where finding out would block the loop."""
-    session = getattr(request, "session", None)
-    if session is None:
-        return False
     user = loaded_user(request)
     if user is not None:
         return bool(user.is_authenticated)
     if not _in_event_loop():
-        user = getattr(request, "user", None)
-        return user is not None and bool(user.is_authenticated)
+        return bool(request.user.is_authenticated)
     # An async view whose template is the first to ask. Django would raise, or block.
+    session = request.session
     return SESSION_KEY in session if loaded_data(session) is not None else None
 
 

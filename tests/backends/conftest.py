@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import caches
 
-from tests.helpers.django_browser import Browser
+from tests.helpers.browsers import Browser
 from tests.helpers.engines import ENGINES, ENGINES_AND_CACHES, use_engine
 from tests.site.people import sign_up
 
@@ -59,12 +59,12 @@ def twin(request):
 
 @pytest.fixture
 def left(people):
-    return Browser()
+    return Browser(raise_request_exception=False)
 
 
 @pytest.fixture
 def right(people):
-    return Browser()
+    return Browser(raise_request_exception=False)
 
 
 @pytest.fixture(autouse=True)

@@ -18,9 +18,8 @@ from live_single_session.backends.fence import Fence
 from live_single_session.models import UserSession
 from live_single_session.registry import ending, lifecycle
 from live_single_session.registry import engine as session_engine
-from tests.backends.test_interleavings import engine_holds
-from tests.helpers.django_browser import Browser
-from tests.helpers.engines import KEYED
+from tests.helpers.browsers import Browser
+from tests.helpers.engines import KEYED, engine_holds
 from tests.helpers.processes import at_once, environment, sign_in, who
 from tests.helpers.threads import in_threads
 
@@ -150,7 +149,7 @@ def test_django_alone_loses_a_session_whose_key_rotation_is_broken_off(
     left.sign_in()
     ours = "live_single_session.middleware.SingleSessionMiddleware"
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != ours]
-    left.client.handler.load_middleware()
+    left.handler.load_middleware()
     with monkeypatch.context() as patch:
         patch.setattr(SessionMiddleware, "process_response", die)
         with pytest.raises(Died):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.contrib import auth
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection
@@ -28,11 +28,12 @@ from live_single_session.registry import (
     lifecycle,
     limits,
     logins,
+    outbox,
     records,
 )
 from live_single_session.registry import engine as session_engine
-from tests.helpers.django_browser import Browser, live, reasons
-from tests.helpers.engines import ENGINES, KEYED
+from tests.helpers.browsers import Browser, live, reasons
+from tests.helpers.engines import ENGINES, KEYED, engine_holds
 from tests.helpers.threads import Hook, held, in_threads
 from tests.site.gate import Gate
 from tests.site.people import credentials
@@ -42,16 +43,9 @@ PROTECTED = pytest.mark.parametrize("protected", [True, False], ids=["protected"
 
 def tab_of(browser):
     """Another tab of the same browser, as far as what it sends is concerned."""
-    tab = Browser(browser.twin)
+    tab = Browser(browser.twin, raise_request_exception=False)
     tab.cookie = browser.cookie
     return tab
-
-
-def engine_holds(key):
-    """Whether Django's own engine would still sign somebody in with this key."""
-    store = session_engine.store_class()
-    plain = next(base for base in store.__mro__ if base.__module__.startswith("django."))
-    return SESSION_KEY in plain(key).load()
 
 
 # A slow request that saves its session after it ended
@@ -62,7 +56,7 @@ def test_inv2_slow_request_gets_its_own_answer_and_saves_nothing(
     path, twin, engine, gate, right, settings
 ):
     settings.GATE_DIRECTORY = str(gate.directory)
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     with held(gate, left, path) as answer:
@@ -231,11 +225,11 @@ def test_inv3_mark_that_could_not_be_set_is_set_by_the_clean_up(
         patch.setattr(LocMemCache, "set_many", fail)
         right.sign_in()
     assert UserSession.objects.unfinished().count() == 1
-    assert ending.finish() == 1
+    assert outbox.finish() == 1
     assert not engine_holds(key)
     store = session_engine.store_class()()
     assert store._cache.get_many([mark_of(store.cache_key_prefix + key)])
-    assert ending.finish() == 0
+    assert outbox.finish() == 0
 
 
 # Two logins at once
@@ -281,10 +275,10 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
     coming = Hook(monkeypatch, auth, "authenticate", is_second)
     coming.open()
     with in_threads(2) as submit:
-        first = submit(left.post, "/api/login/", credentials("alice"))
+        first = submit(left.post_json, "/api/login/", credentials("alice"))
         looked.wait_for_arrival()
         agent = {"User-Agent": "second"}
-        second = submit(right.post, "/api/login/", credentials("alice"), **agent)
+        second = submit(right.post_json, "/api/login/", credentials("alice"), headers=agent)
         coming.wait_for_arrival()
         if not protected:
             second.result()
@@ -303,7 +297,7 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
 def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, monkeypatch):
     """It has committed, and its browser has no cookie yet; its session is there already."""
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 2}
-    first, second, third = Browser(), Browser(), Browser()
+    first, second, third = (Browser(raise_request_exception=False) for _ in range(3))
     first.sign_in()
     answering = Hook(
         monkeypatch,
@@ -313,7 +307,7 @@ def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, 
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(second.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(second.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         third.sign_in()
         answering.open()
@@ -423,19 +417,19 @@ def test_inv2_key_that_rotates_in_a_header_is_followed(
     settings.MIDDLEWARE = [*outer, "tests.backends.views.sessions_in_headers", ours]
     left.sign_in()
     old, app = left.cookie, Browser()
-    new = app.get("/rotate/", x_session=old)["X-Session"]
+    new = app.get("/rotate/", headers={"X-Session": old})["X-Session"]
     assert new != old
-    assert app.get("/whoami/", x_session=new).json() == {"user": "alice"}
+    assert app.get("/whoami/", headers={"X-Session": new}).json() == {"user": "alice"}
     right.sign_in()
     for key in (old, new):
-        assert app.get("/whoami/", x_session=key).json() == {"user": None}
+        assert app.get("/whoami/", headers={"X-Session": key}).json() == {"user": None}
 
 
 # A login or another request beside a logout
 
 
 def test_inv2_slow_request_beside_a_logout(engine, twin, gate):
-    left = Browser(twin)
+    left = Browser(twin, raise_request_exception=False)
     left.sign_in()
     cookie = left.cookie
     tab = tab_of(left)
@@ -490,7 +484,7 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
     tab = tab_of(left)
     signing_in = Hook(monkeypatch, limits, "terms_for")
     with in_threads() as submit:
-        answer = submit(tab.post, "/api/login/", credentials("alice"))
+        answer = submit(tab.post_json, "/api/login/", credentials("alice"))
         signing_in.wait_for_arrival()
         left.sign_out()
         signing_in.open()
@@ -509,14 +503,15 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
 @PROTECTED
 def test_inv3_rollback_after_the_end_was_written(protected, engine, left, right, monkeypatch):
     if not protected:
-        refuse = lambda self, key, data: (
-            keys.REPLACED if self._cache.marked else judge(self, key, data)
-        )  # noqa: E501, E731
         judge = MarkedFence._judge
+
+        def refuse(session, key, data):
+            return keys.REPLACED if session._cache.marked else judge(session, key, data)
+
         monkeypatch.setattr(MarkedFence, "_judge", refuse)
     left.sign_in()
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-    assert right.post("/api/login-and-fail/", credentials("alice")).status_code == 500
+    assert right.post_json("/api/login-and-fail/", credentials("alice")).status_code == 500
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", False)
     harmed = not protected and engine in ("cached_db", "cache")
     assert left.who() == (None if harmed else "alice")
@@ -682,7 +677,7 @@ def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(left.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(left.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         right.sign_in()
         answering.open()

@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from live_single_session.http import follow_ups
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from live_single_session.registry import engine as session_engine
-from tests.helpers.django_browser import Browser, live, reasons
+from tests.helpers.browsers import Browser, live, reasons
 from tests.helpers.engines import KEYED
 from tests.helpers.threads import held
 from tests.site import views
@@ -146,7 +146,7 @@ def test_inv1_secret_key_that_is_rotated_in_a_request_that_fails(
 @pytest.mark.parametrize("engine_name", KEYED)
 def test_inv6_login_whose_session_then_rotates_in_vain(engine_name, switch_engine, left, right):
     switch_engine(engine_name)
-    answer = left.post("/sign-in-and-rotate-in-vain/", credentials("alice"))
+    answer = left.post_json("/sign-in-and-rotate-in-vain/", credentials("alice"))
     assert answer.status_code == 200
     assert left.who() == "alice"
     right.sign_in()
@@ -159,7 +159,7 @@ def test_inv6_adoption_beside_a_rotation_that_is_rolled_back_makes_one_row(
 ):
     switch_engine(engine_name)
     left.sign_in()
-    session = left.client.session
+    session = left.session
     del session[SESSION_ID_KEY]
     session.save()
     UserSession.objects.all().delete()
@@ -182,7 +182,7 @@ def test_inv2_key_left_behind_by_a_second_login_is_nobodys(
     with monkeypatch.context() as patch:
         if not marked:
             patch.setattr(session_engine.store_class(), "mark", lambda *args: None)
-        answer = left.post("/rotate-and-sign-in/", credentials("alice"))
+        answer = left.post_json("/rotate-and-sign-in/", credentials("alice"))
     assert answer.status_code == 200
     assert left.cookie != key
     late()
@@ -251,7 +251,7 @@ def test_inv1_login_whose_commit_hooks_fail_leaves_no_session_that_nobody_has(
     engine_name, switch_engine, left, atomic_requests
 ):
     switch_engine(engine_name)
-    answer = left.post("/sign-in-beside-a-broken-hook/", credentials("alice"))
+    answer = left.post_json("/sign-in-beside-a-broken-hook/", credentials("alice"))
     assert answer.status_code == 500
     assert left.who() is None
     assert live() == []

@@ -5,7 +5,7 @@ import pickle
 import pytest
 from django.core.cache import caches
 
-from tests.helpers.django_browser import Browser, live
+from tests.helpers.browsers import Browser, live
 from tests.helpers.engines import KEYED
 from tests.helpers.threads import held
 
@@ -51,7 +51,7 @@ def test_inv2_inv6_hold_with(changed, engine, twin, gate):
     left.sign_in()
     left.sign_in()
     left.get("/rotate/")
-    left.post("/password/", {"password": "correct horse battery staple"})
+    left.post_json("/password/", {"password": "correct horse battery staple"})
     assert left.who() == "alice"
     assert len(live()) == 1
     tab.cookie = cookie = left.cookie

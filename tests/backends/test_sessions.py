@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import ending
-from tests.helpers.django_browser import Browser, live, reasons
+from tests.helpers.browsers import Browser, live, reasons
 from tests.site.people import PASSWORD
 
 User = get_user_model()
@@ -111,7 +111,7 @@ def test_inv6_changed_password_ends_the_others_only(twin, settings):
     own, other = Browser(twin), Browser(twin)
     other.sign_in()
     own.sign_in()
-    assert own.post("/password/", {"password": "changed"}).status_code == 200
+    assert own.post_json("/password/", {"password": "changed"}).status_code == 200
     assert own.who() == "alice"
     assert other.why_ended() == "password_changed"
     assert reasons() == ["password_changed", ""]
@@ -138,7 +138,7 @@ def test_inv2_password_that_is_taken_away_ends_all(left, right, alice, settings)
 def test_inv6_user_who_never_had_a_password_is_saved_and_stays_signed_in(left, alice):
     User.objects.filter(pk=alice.pk).update(password=make_password(None))
     alice.refresh_from_db()
-    left.client.force_login(alice)
+    left.force_login(alice)
     alice.save()
     assert left.who() == "alice"
 
@@ -286,7 +286,7 @@ def test_inv2_missing_row_ends_a_session_that_rotates(left):
 def test_expired_session_is_explained(left, settings):
     left.sign_in()
     UserSession.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    left.client.session.delete(left.cookie)
+    left.session.delete(left.cookie)
     if settings.SESSION_ENGINE.endswith("signed_cookies"):
         settings.SESSION_COOKIE_AGE = -1
         assert left.who() is None
@@ -299,7 +299,7 @@ def test_expired_sessions_end_when_the_registry_is_pruned(left, right, engine_an
     left.sign_in("alice")
     right.sign_in("bob")
     UserSession.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    session = left.client.session
+    session = left.session
     session.set_expiry(-1)
     session.save()
     call_command("prune_sessions")
@@ -330,7 +330,7 @@ def test_inv3_login_that_fails_later_is_dealt_with(left, right, settings, atomic
     left.sign_in()
     connection.settings_dict["ATOMIC_REQUESTS"] = atomic
     try:
-        broken = right.post("/api/login-and-fail/", _alice())
+        broken = right.post_json("/api/login-and-fail/", _alice())
     finally:
         connection.settings_dict["ATOMIC_REQUESTS"] = False
     assert broken.status_code == 500
@@ -347,7 +347,7 @@ def test_inv3_login_that_fails_later_is_dealt_with(left, right, settings, atomic
 
 def test_inv3_undone_login_ends_nothing(left, right):
     left.sign_in()
-    assert right.post("/ended/login-and-undo/", _alice()).status_code == 200
+    assert right.post_json("/ended/login-and-undo/", _alice()).status_code == 200
     assert left.who() == "alice"
     assert right.who() is None
     assert [str(row.pk) for row in live()] == [left.session_id]
@@ -381,7 +381,7 @@ def test_inv6_flush_is_a_sign_out_of_its_own_kind(left, engine_and_cache):
 
 @pytest.mark.parametrize("days", [1, 90])
 def test_remembered_session_is_recorded_as_long_as_it_lasts(left, days):
-    left.post(f"/ended/remember/?days={days}", _alice())
+    left.post_json(f"/ended/remember/?days={days}", _alice())
     assert left.who() == "alice"
     lifetime = live()[0].expires_at - timezone.now()
     assert timedelta(days=0.9 * days) < lifetime < timedelta(days=1.2 * days)

@@ -25,7 +25,7 @@ from live_single_session import registry
 from live_single_session.models import UserSession
 from live_single_session.registry import ending, events
 from live_single_session.registry import engine as session_engine
-from tests.helpers.django_browser import Browser
+from tests.helpers.browsers import Browser
 from tests.helpers.engines import ENGINES
 from tests.site.people import PASSWORD, credentials, sign_up
 
@@ -99,7 +99,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(browser=BROWSERS, user=USERS, twin=TWINS)
     def sign_in(self, browser, user, twin):
         if user in self.inactive:
-            answer = self.through(browser, twin).post("/api/login/", credentials(user))
+            answer = self.through(browser, twin).post_json("/api/login/", credentials(user))
             assert answer.status_code == 403
             return
         self.through(browser, twin).sign_in(user)
@@ -121,7 +121,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(browser=BROWSERS, twin=TWINS)
     def change_password(self, browser, twin):
         # The same one again: it is stored with another salt, and changes as any other does.
-        self.through(browser, twin).post("/password/", {"password": PASSWORD})
+        self.through(browser, twin).post_json("/password/", {"password": PASSWORD})
         if user := self.model.user_of(browser):
             self.model.end_all(user, keep=self.model.browsers[browser])
 
@@ -133,7 +133,7 @@ class Sessions(RuleBasedStateMachine):
         past = timezone.now() - timedelta(seconds=1)
         UserSession.objects.filter(pk=client.session_id).update(expires_at=past)
         if session_engine.keeps_keys():
-            client.client.session.delete(client.cookie)
+            client.session.delete(client.cookie)
         else:
             client.cookie = "expired"
         self.model.end(browser)
@@ -196,6 +196,7 @@ class Sessions(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_inv1_inv2_inv3_inv6_whatever_users_do(
     engine, switch_engine, transactional_db, monkeypatch, gate, request
 ):

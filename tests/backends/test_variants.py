@@ -9,6 +9,8 @@ import pytest
 from tests.helpers.engines import PATHS
 from tests.servers.process import ROOT
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = [
     ("uuid_users", "db"),
     ("uuid_users", "cached_db"),

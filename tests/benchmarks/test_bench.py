@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks import http, login, middleware, push, sockets, tokens
 
+pytestmark = pytest.mark.slow
+
 # The alternatives are installed for `make bench` only.
 BESIDE_NOTHING = ("none", "ours")
 

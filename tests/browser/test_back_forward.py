@@ -20,7 +20,7 @@ WATCH_THE_SCREEN = """
     const look = () => {
       const heading = document.querySelector("h1");
       const { visibility } = getComputedStyle(heading);
-      seen.push(document.querySelector("live-single-session") ? "dialog" : visibility);
+      seen.push(document.querySelector("#live-single-session") ? "dialog" : visibility);
       if (window.looking) requestAnimationFrame(look);
     };
     addEventListener("pageshow", ({ persisted }) => {
@@ -50,6 +50,7 @@ async def visitor(caching_browser: Browser, front: Front) -> AsyncIterator[Visit
     await context.close()
 
 
+@pytest.mark.server
 async def test_a_page_that_holds_the_socket_may_enter_the_cache(visitor):
     page = await _on_the_next_page(visitor)
 
@@ -77,6 +78,7 @@ async def test_a_page_in_the_cache_holds_neither_the_socket_nor_the_lock(
     await is_told(page)
 
 
+@pytest.mark.server
 async def test_inv4_a_page_restored_after_its_end_is_never_seen_without_the_dialog(
     visitor, sign_in_elsewhere
 ):

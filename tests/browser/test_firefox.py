@@ -1,15 +1,15 @@
 """The same in Firefox, for what depends on the browser."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
-from tests.browser.test_dialog import CSP
 from tests.helpers.front import Front
 from tests.helpers.people import people
-from tests.helpers.visitor import HURRY, PAGE
+from tests.helpers.visitor import CSP, HURRY, PAGE
 from tests.servers.daphne import Daphne
 from tests.servers.firefox import Firefox, Tab
 from tests.servers.waiting import await_until
@@ -33,13 +33,13 @@ FILL_IN = """
 """
 
 TITLE_OF_DIALOG = """
-    const dialog = document.querySelector("live-single-session")?.shadowRoot.firstChild;
+    const dialog = document.querySelector("#live-single-session")?.shadowRoot.firstChild;
     const isSeen = dialog?.open && dialog.checkVisibility({ visibilityProperty: true });
     return isSeen ? dialog.querySelector("h2").textContent : "";
 """
 
 LINK_OF_DIALOG = """
-    return document.querySelector("live-single-session").shadowRoot.querySelector("a").href;
+    return document.querySelector("#live-single-session").shadowRoot.querySelector("a").href;
 """
 
 NOTE_VIOLATIONS = """
@@ -110,7 +110,12 @@ async def test_inv4_the_tabs_share_a_socket_and_all_are_told(visitor, sign_in_el
     for tab in tabs:
         await _is_told(tab)
     assert await tabs[0].run("return document.querySelector('#draft').value") == "not saved yet"
-    assert await tabs[0].run("return document.activeElement.localName") == "live-single-session"
+    assert (
+        await tabs[0].run(
+            "return document.activeElement.id || document.activeElement.localName"
+        )
+        == "live-single-session"
+    )
     assert visitor.front.handshakes == 1
 
 
@@ -187,18 +192,79 @@ async def test_works_under_a_strict_csp_and_trusted_types(visitor, sign_in_elsew
 
     await _is_told(tab)
     background = await tab.run("""
-        const { shadowRoot } = document.querySelector("live-single-session");
+        const { shadowRoot } = document.querySelector("#live-single-session");
         return getComputedStyle(shadowRoot.firstChild).backgroundColor;
     """)
     assert background == "rgb(255, 255, 255)"
     assert await tab.run("return window.violations") == []
 
 
+SWALLOW = """
+    for (const type of ["click", "mousedown", "keydown", "focusin"]) {
+      document.addEventListener(type, (event) => {
+        event.preventDefault();
+        event.stopImmediatePropagation();
+      }, true);
+    }
+"""
+
+CLICK = 'document.querySelector("#live-single-session").shadowRoot.querySelector("a").click();'
+
+
+async def test_inv4_the_dialog_is_in_reach_whatever_the_page_hides_and_swallows(
+    visitor, sign_in_elsewhere
+):
+    style = "<style>html > :not(head, body) { display: none !important }</style>"
+    _write_into_pages(visitor.front, f"{style}<script>{SWALLOW}</script>")
+    tab = await visitor.open()
+    await sign_in_elsewhere()
+    await _is_told(tab)
+    await tab.run('document.querySelector("#live-single-session").remove();')
+    await _is_told(tab)
+    await asyncio.sleep(1)  # the time that it takes to look up
+
+    await tab.run(CLICK)
+
+    async def address() -> bool:
+        return "/accounts/login/" in (await tab.run("return location.href") or "")
+
+    await await_until(address, "the login page")
+
+
+async def test_inv4_inv9_a_document_lives_through_several_sessions(visitor, sign_in_elsewhere):
+    """Who signs out by fetch in this tab is told nothing; the next session is watched."""
+    tab = await visitor.open()
+    await tab.run("liveSingleSession.stop(); return fetch('/api/logout/', {method: 'POST'});")
+    await await_until(lambda: not visitor.front.sockets, "the socket to be closed")
+    assert await tab.run(SIGN_IN, "/api/login/", credentials("alice")) == 200
+
+    await tab.run("liveSingleSession.start();")
+
+    await await_until(lambda: len(visitor.front.sockets) == 1, "the session to be watched")
+    assert not await tab.run(TITLE_OF_DIALOG)
+    await sign_in_elsewhere()
+    await _is_told(tab)
+
+
+async def test_inv4_a_policy_that_forbids_the_socket_is_noticed_at_once(
+    visitor, sign_in_elsewhere
+):
+    _write_into_pages(visitor.front, "", csp="connect-src http:")
+    tab = await visitor.firefox.open_tab()
+
+    await tab.goto(visitor.front.url + PAGE)
+
+    await await_until(lambda: visitor.front.checks() > 0, "the page to ask", seconds=5)
+    await sign_in_elsewhere()
+    await tab.run("document.dispatchEvent(new Event('visibilitychange'));")
+    await _is_told(tab)
+
+
 async def _is_told(tab: Tab) -> None:
     async def title() -> str:
         return await tab.run(TITLE_OF_DIALOG)
 
-    assert await await_until(title, "the dialog") == "You are signed in somewhere else"
+    assert await await_until(title, "the dialog") == "You’ve been signed out here"
 
 
 async def _shows(tab: Tab, name: str) -> None:

@@ -14,6 +14,7 @@ HALF_A_SECOND = "new Promise((done) => setTimeout(done, 20000))"
 WORST_LUCK = "Math.random = () => 0.999999;"
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("missing", ["", "delete AbortSignal.timeout;"])
 async def test_inv4_told_by_polling_where_websockets_are_blocked(
     visitor, sign_in_elsewhere, missing
@@ -136,6 +137,7 @@ async def test_an_answer_that_does_not_know_signs_nobody_out(visitor, status):
     await is_left_alone(page)
 
 
+@pytest.mark.server
 async def test_inv4_back_and_told_after_a_restart_of_the_server(
     visitor, daphne, sign_in_elsewhere
 ):
@@ -212,7 +214,7 @@ async def test_inv4_a_visible_tab_is_told_though_its_connection_died_without_a_w
 
     await sign_in_elsewhere()
 
-    await is_told(page, seconds=20)
+    await is_told(page)
 
 
 async def test_a_browser_with_many_tabs_asks_once_in_a_long_silence(visitor):

@@ -67,7 +67,7 @@ async def test_on_ended_reload_lets_the_server_tell(visitor, sign_in_elsewhere):
     await sign_in_elsewhere()
 
     await page.wait_for_url("**/accounts/login/?next=/private/&ended=superseded")
-    await expect(page.locator(".message")).to_contain_text("signed in on another device")
+    await expect(page.locator(".message")).to_contain_text("so you were signed out here")
 
 
 async def test_a_draft_can_be_saved_in_time(visitor, sign_in_elsewhere):

@@ -1,6 +1,5 @@
 """A server is killed and comes back: so do all its clients, and not in one stampede."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -11,22 +10,28 @@ from tests.site.people import credentials
 
 BROWSERS = 4
 CLIENTS_PER_BROWSER = 50  # frames, each of which is a client: 200 tabs are a heavy load
-BOUND = 6  # seconds
-# Busy machines run timers late. Pauses without a bound are longer than this and BOUND together:
-# the third is up to 16 seconds.
-LATE = 6  # seconds
+BOUND = 6  # seconds, of each pause; without it the third would be up to 16 seconds
 PATIENCE = 60  # seconds; a test that gets there has failed
 
-# Without locks and channels each frame has a socket of its own, as each browser has.
+# Without locks and channels each frame has a socket of its own, as each browser has. What
+# counts is how long each pause was meant to be: busy machines run timers late. A handshake may
+# take 10 seconds, which is no pause; nor is a silence of minutes.
 A_CLIENT = """
     delete Navigator.prototype.locks;
     delete window.BroadcastChannel;
 
     window.tries = [];
+    window.pauses = [];
+    const wait = window.setTimeout;
+    window.setTimeout = (action, ms, ...rest) => {
+      if (ms < 100000 && ms !== 10000) pauses.push(ms / 1000);
+      return wait(action, ms, ...rest);
+    };
+
     window.WebSocket = class extends WebSocket {
       constructor(url) {
         super(url);
-        const attempt = { at: Date.now() / 1000, ready: false };
+        const attempt = { ready: false };
         tries.push(attempt);
         this.addEventListener("message", ({ data }) => {
           attempt.ready = JSON.parse(data).type === "session.ready";
@@ -43,9 +48,10 @@ OPEN_FRAMES = """count => {
 }"""
 
 TRIES = "Array.from(frames, ({ tries }) => tries ?? [])"
+PAUSES = "Array.from(frames, ({ pauses }) => pauses)"
 
 ALL_ARE_TOLD = """
-    Array.from(frames).every(({ document }) => document.querySelector("live-single-session"))
+    Array.from(frames).every(({ document }) => document.querySelector("#live-single-session"))
 """
 
 
@@ -64,20 +70,17 @@ async def test_inv4_two_hundred_clients_of_a_killed_server_come_back_one_by_one(
     await await_until(lambda: _all_ready(pages), "all clients to be ready", PATIENCE)
 
     daphne.kill()
-    killed = time.time()
     await await_until(
         lambda: _all_have_tried(pages), "all clients to have tried in vain", PATIENCE
     )
     daphne.restart()
-    up = time.time()
     await await_until(lambda: _all_ready(pages), "all clients to be back", PATIENCE)
 
-    clients = await _tries_of(pages)
-    first_tries = [tries[1]["at"] for tries in clients]
-    came_back = [tries[-1]["at"] for tries in clients]
-    assert max(came_back) < up + BOUND + LATE
-    assert _most_in_a_tenth(came_back, since=up, seconds=BOUND) < len(clients) / 3
-    assert _most_in_a_tenth(first_tries, since=killed, seconds=4) < len(clients) / 3
+    clients = [pauses for page in pages for pauses in await page.evaluate(PAUSES)]
+    assert len(clients) == BROWSERS * CLIENTS_PER_BROWSER
+    assert max(max(pauses) for pauses in clients) <= BOUND
+    for pauses in ([first for first, *_ in clients], [last for *_, last in clients]):
+        assert _most_in_a_tenth(pauses, seconds=4) < len(clients) / 3
 
     await _sign_in(await new_browser_context(), daphne.url)  # in the place of the first
     await await_until(
@@ -95,7 +98,7 @@ async def _sign_in(context, url: str) -> Page:
 
 
 async def _tries_of(pages: Iterable[Page]) -> list[list[dict]]:
-    """For each client: when it has tried to open a socket, and whether it became ready."""
+    """For each client: its tries to open a socket, and whether each became ready."""
     return [tries for page in pages for tries in await page.evaluate(TRIES)]
 
 
@@ -107,5 +110,5 @@ async def _all_have_tried(pages: Iterable[Page]) -> bool:
     return all(len(tries) > 1 for tries in await _tries_of(pages))
 
 
-def _most_in_a_tenth(moments: Iterable[float], *, since: float, seconds: float) -> int:
-    return max(Counter((moment - since) * 10 // seconds for moment in moments).values())
+def _most_in_a_tenth(pauses: Iterable[float], *, seconds: float) -> int:
+    return max(Counter(pause * 10 // seconds for pause in pauses).values())

@@ -5,15 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.helpers.clients import FIREFOX, SAFARI
+from tests.helpers.browsers import FIREFOX, SAFARI
 from tests.helpers.front import Front
 from tests.helpers.visitor import Visitor, dialog, is_told
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
-from tests.site.people import PASSWORD
 
 SETTINGS = {"LIMIT": None, "NOT_YOU_URL": "/accounts/login/?reset"}
 
@@ -21,14 +19,6 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "form-action 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-
-LOOKS = {
-    "light": {},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}},
-    "arabic": {"locale": "ar"},
-    "contrast": {"forced_colors": "active"},
-}
 
 # What a tab asks next, it asks at once.
 AT_ONCE = """
@@ -75,11 +65,6 @@ async def new_visitor(
     return new
 
 
-async def complains_of_nothing(page):
-    results = await Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-
-
 def others(page):
     return page.locator("li.entry.live")
 
@@ -116,7 +101,7 @@ async def test_the_focus_stays_where_it_is_while_the_list_changes(new_visitor):
         await expect(page.locator("h2").first).to_be_focused()
 
 
-async def test_times_are_the_visitors(new_visitor):
+async def test_the_exact_times_are_the_visitors(new_visitor):
     visitor = await new_visitor(timezone_id="Pacific/Auckland", locale="en-NZ")
     page = await visitor.open("/session/")
 
@@ -125,7 +110,33 @@ async def test_times_are_the_visitors(new_visitor):
         "time => new Date(time.dateTime).toLocaleString('en',"
         " {dateStyle: 'medium', timeStyle: 'short', timeZone: 'Pacific/Auckland'})"
     )
-    await expect(time).to_have_text(expected)
+    await expect(time).to_have_attribute("title", expected)
+    await expect(time).to_have_text("Signed in just now")
+
+
+async def test_what_ended_stays_open_while_the_list_changes(new_visitor):
+    laptop, phone = await new_visitor(), await new_visitor(user_agent=SAFARI)
+    await phone.context.request.post(f"{phone.front.url}/api/logout/")
+    await laptop.context.add_init_script(AT_ONCE)
+    page = await laptop.open("/session/")
+    ended = page.locator("details .entry").first
+    await expect(ended).to_be_hidden()
+    await page.locator("summary").click()
+    await expect(ended).to_be_visible()
+
+    await new_visitor()
+    await expect(page.locator("[data-live-sessions-status]")).not_to_be_empty()
+    await expect(ended).to_be_visible()
+
+
+async def test_that_time_passes_is_no_news(new_visitor):
+    laptop = await new_visitor()
+    await laptop.context.add_init_script(AT_ONCE)
+    page = await laptop.open("/session/")
+    laptop.front.edit("/session/", "Signed in just now", "Signed in 1 minute ago")
+
+    await expect(page.locator("li.current time")).to_have_text("Signed in 1 minute ago")
+    await expect(page.locator("[data-live-sessions-status]")).to_be_empty()
 
 
 async def test_works_without_javascript(new_visitor):
@@ -202,80 +213,6 @@ async def test_nothing_moves_for_those_who_asked_for_that(new_visitor):
     assert moving == 0
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
-async def test_pages_are_accessible(new_visitor, look):
-    await new_visitor(user_agent=SAFARI)
-    ended = await new_visitor()
-    await ended.context.request.post(f"{ended.front.url}/api/logout/")
-    visitor = await new_visitor(**look)
-    page = await visitor.open("/session/")
-
-    await complains_of_nothing(page)
-    await others(page).first.locator("a.button").click()
-    await complains_of_nothing(page)
-    await page.locator("button").click()
-    await complains_of_nothing(page)
-    await page.goto(f"{visitor.front.url}/session/end-others/")
-    await complains_of_nothing(page)
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert await page.evaluate(overflow) <= 0
-
-
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
-async def test_the_dialog_is_accessible(new_visitor, look):
-    visitor, other = await new_visitor(**look), await new_visitor()
-    page = await visitor.open("/session/")
-    await other.context.request.post(
-        f"{other.front.url}/session/end-others/", headers=await _csrf(other)
-    )
-
-    await is_told(page)
-    await page.evaluate("Promise.all(document.getAnimations().map(a => a.finished))")
-    await complains_of_nothing(page)
-
-
-# Who is asked
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def asked(start_daphne, site_database, new_browser_context):
-    """`await asked(**options)`: the page on which Alice has to choose."""
-    daphne = start_daphne(
-        DATABASE_URL=site_database("sqlite"), LIVE_SINGLE_SESSION={"ON_LIMIT": "ask"}
-    )
-    front = Front(daphne.port)
-    await front.open()
-    await Visitor(await new_browser_context(user_agent=SAFARI), front).sign_in()
-
-    async def ask(**options):
-        page = await (await new_browser_context(**options)).new_page()
-        await page.goto(f"{front.url}/accounts/login/")
-        await page.locator("#id_username").fill("alice")
-        await page.locator("#id_password").fill(PASSWORD)
-        await page.locator("#sign-in").click()
-        await page.wait_for_url("**/session/choose/**")
-        return page
-
-    yield ask
-    await front.close()
-
-
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS.keys())
-async def test_the_choice_is_accessible(asked, look):
-    page = await asked(**look)
-
-    await complains_of_nothing(page)
-
-
 async def _user(visitor):
     response = await visitor.context.request.get(f"{visitor.front.url}/whoami/")
     return (await response.json())["user"]
-
-
-async def _csrf(visitor):
-    """Get the token from the form, as a page's script would."""
-    page = await visitor.context.request.get(
-        f"{visitor.front.url}/session/end-others/", headers={"Accept": "text/html"}
-    )
-    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', await page.text()).group(1)
-    return {"X-CSRFToken": token, "Accept": "application/json"}

@@ -7,7 +7,7 @@ import django
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib import auth
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import AsyncRequestFactory, RequestFactory
 from django.utils.functional import SimpleLazyObject
@@ -16,7 +16,7 @@ from django.utils.translation import override
 from live_single_session.backends.db import SessionStore
 from live_single_session.models import SESSION_ID_KEY
 from live_single_session.templatetags.live_single_session import script_tag
-from tests.helpers.clients import AsyncBrowser, Browser
+from tests.helpers.browsers import AsyncBrowser, Browser
 
 ID = "7f8c2f0c-6c5d-4a39-9f0e-2f6a54e3a8d1"
 
@@ -73,8 +73,13 @@ def test_writes_what_the_script_needs(request_of, alice):
     )
 
 
-def test_writes_nothing_for_an_anonymous_visitor(request_of):
-    assert render({"request": request_of(AnonymousUser())}) == ""
+def test_an_anonymous_visitor_may_sign_in_without_a_new_page(request_of):
+    """The script is there then, asks for nothing until that happens, and names no session."""
+    markup = render({"request": request_of(AnonymousUser())})
+
+    assert re.search(r" data-anonymous[ >]", markup)
+    assert "data-session" not in markup
+    assert "data-anonymous" not in render({"request": request_of(User(pk=1))})
 
 
 @pytest.mark.parametrize("context", [{}, {"request": None}])
@@ -163,6 +168,41 @@ def test_has_no_nonce_without_one(request_of, alice):
     assert "nonce" not in attributes(render({"request": request_of(alice)}))
 
 
+@pytest.mark.parametrize(("limit", "is_said"), [(1, True), (2, False), (None, False)])
+def test_says_that_a_sign_in_ends_the_other_session_where_it_does(
+    request_of, alice, settings, limit, is_said
+):
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": limit}
+    assert ("data-text-again" in render({"request": request_of(alice)})) == is_said
+
+
+KEEP = "{% live_single_session keep_drafts=True keep_fragment=True %}"
+
+
+def test_keeps_nothing_unless_it_is_asked_to(request_of, alice):
+    assert "keep.js" not in render({"request": request_of(alice)})
+
+
+def test_drafts_are_kept_under_a_name_that_tells_users_apart_and_no_more(
+    request_of, alice, bob
+):
+    owners = [
+        attributes(render({"request": request_of(user)}, KEEP))["data-keep-drafts"]
+        for user in (alice, alice, bob)
+    ]
+
+    assert owners[0] == owners[1] != owners[2]
+    assert re.fullmatch(r"[0-9a-f]{16}", owners[0])
+
+
+def test_nothing_is_kept_for_an_anonymous_visitor(request_of):
+    assert "keep.js" not in render({"request": request_of(AnonymousUser())}, KEEP)
+
+
+def test_what_keeps_drafts_carries_the_nonce_too(request_of, alice):
+    assert render({"request": request_of(alice), "csp_nonce": "abc"}, KEEP).count("abc") == 2
+
+
 def test_speaks_the_language_of_the_page(request_of, alice):
     with override("de"):
         assert attributes(render({"request": request_of(alice)}))["data-text-sign-in"]
@@ -218,7 +258,7 @@ async def test_in_the_event_loop_a_loaded_session_is_used(lazily_signed_in):
 async def test_in_the_event_loop_a_loaded_session_of_nobody_is_enough(lazily_signed_in):
     await lazily_signed_in.session.aflush()
     await lazily_signed_in.session.aget("anything")
-    assert render({"request": lazily_signed_in}) == ""
+    assert " data-anonymous" in render({"request": lazily_signed_in})
 
 
 async def test_in_the_event_loop_a_user_found_by_auser_is_used(lazily_signed_in):

@@ -54,4 +54,4 @@ async def test_inv4_a_tab_of_which_redis_knows_no_more_is_told_by_the_recheck(
     page = await visitor.open()
     redis.flush()
     await sign_in_elsewhere()
-    await is_told(page, seconds=RECHECK_SECONDS + 5)
+    await is_told(page)

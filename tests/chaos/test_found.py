@@ -10,7 +10,7 @@ from live_single_session.conf import conf
 from live_single_session.models import UserSession
 from live_single_session.registry import ending, engine, events
 from tests.asgi import application
-from tests.helpers.clients import AsyncBrowser, Browser
+from tests.helpers.browsers import AsyncBrowser, Browser
 from tests.helpers.proxy import Proxy
 from tests.servers.process import free_port
 from tests.servers.redis import RedisServer
@@ -43,7 +43,7 @@ def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     with caplog.at_level(logging.ERROR):
         browser.sign_in()
     assert "ZeroDivisionError" in caplog.text
-    assert browser.user() == "alice"
+    assert browser.who() == "alice"
     assert UserSession.objects.live().count() == 1
 
 
@@ -68,7 +68,7 @@ async def test_a_tab_that_leaves_at_once_is_no_error(
         if message["type"] != "websocket.accept":
             raise gone
 
-    cookie = f"sessionid={browser.key}".encode()
+    cookie = f"sessionid={browser.cookie}".encode()
     scope = {
         "type": "websocket",
         "path": conf.WEBSOCKET_PATH,

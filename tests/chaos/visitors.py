@@ -70,7 +70,7 @@ class Tab:
             compression=None,
             ping_interval=None,
             close_timeout=1,
-            open_timeout=10,
+            open_timeout=10 * self.visitor.patience,
         ) as socket:
             try:
                 while True:
@@ -94,7 +94,7 @@ class Tab:
     async def _ask(self) -> None:
         """What the script does where it cannot connect."""
         self.asked_at = time.monotonic()
-        client = HttpClient(timeout=10, cookies=dict(self.visitor.http.cookies))
+        client = HttpClient(10 * self.visitor.patience, cookies=dict(self.visitor.http.cookies))
         query = f"?session={self.session}" if self.session else ""
         try:
             answer = await client.get(self.visitor.any_port(), f"/session/status/{query}")
@@ -115,10 +115,11 @@ class Tab:
 class Visitor:
     """Somebody in one browser, who may sign in again and again."""
 
-    def __init__(self, user: str, ports: list[int]) -> None:
+    def __init__(self, user: str, ports: list[int], patience: float = 1) -> None:
         self.user = user
         self.ports = ports
-        self.http = HttpClient()
+        self.patience = patience  # how many times as long as usual an answer may take
+        self.http = HttpClient(30 * patience)
         self.tab: Tab | None = None
 
     @property

@@ -3,7 +3,9 @@
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connection, connections
 
+from live_single_session.checks import installation, neighbours
 from live_single_session.conf import DEFAULTS
 
 IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -98,7 +100,8 @@ def test_e002_unknown_key_names_the_nearest(settings, key, nearest):
         ("PUSH_TIMEOUT_SECONDS", None),
         ("PUSH_TIMEOUT_SECONDS", True),
         ("WEBSOCKET_PATH", "ws/"),
-        ("WEBSOCKET_PATH", None),
+        ("WEBSOCKET_PATH", ""),
+        ("WEBSOCKET_PATH", 3),
         ("CLIENT_IP", 3),
         ("RECORD_CLIENT", "no"),
         ("DISCLOSE", "device"),
@@ -129,6 +132,7 @@ def test_e003_wrong_value_names_its_key(settings, key, value):
         ("ON_LIMIT", "ask"),
         ("ON_LIMIT", "observe"),
         ("RECHECK_SECONDS", 0.5),
+        ("WEBSOCKET_PATH", None),
         ("DISCLOSE", ()),
         ("DISCLOSE", ["ip"]),
         ("ACTIVITY_SECONDS", 60),
@@ -158,22 +162,45 @@ def test_e004_bad_dotted_path(settings, key, path):
     assert repr(key) in found["E004"].msg
 
 
-def test_e005_django_s_signed_cookies(settings):
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-    found = messages()
-    assert found.keys() == {"E005"}
-    assert "live_single_session.backends.signed_cookies" in found["E005"].hint
-
-
-@pytest.mark.parametrize("engine", ["cache", "cached_db", "file"])
-def test_w006_engine_that_can_bring_sessions_back(settings, engine):
+@pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file", "signed_cookies"])
+def test_e005_engine_of_djangos_lets_ended_sessions_live_on(settings, engine):
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     found = messages()
-    assert found.keys() == {"W006"}
-    assert f"live_single_session.backends.{engine}" in found["W006"].hint
+    assert found.keys() == {"E005"}
+    assert f"live_single_session.backends.{engine}" in found["E005"].hint
 
 
-@pytest.mark.parametrize("engine", ["cache", "cached_db", "file", "signed_cookies"])
+def test_e005_engine_of_somebody_else_needs_the_fence(settings):
+    settings.SESSION_ENGINE = "tests.backends.plain_engine"
+    found = messages()
+    assert found.keys() == {"E005"}
+    assert "live_single_session.backends.fence.Fence" in found["E005"].hint
+
+
+def set_isolation(settings, monkeypatch, vendor, level):
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"isolation_level": level})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "level"),
+    [("postgresql", 3), ("postgresql", 4), ("mysql", "repeatable read"), ("mysql", None)],
+)
+def test_e006_isolation_by_which_sign_ins_do_not_see_each_other(
+    settings, monkeypatch, vendor, level
+):
+    set_isolation(settings, monkeypatch, vendor, level)
+    assert "E006" in messages()
+
+
+@pytest.mark.parametrize(("vendor", "level"), [("postgresql", 2), ("mysql", "READ COMMITTED")])
+def test_read_committed_passes(settings, monkeypatch, vendor, level):
+    set_isolation(settings, monkeypatch, vendor, level)
+    assert "E006" not in messages()
+
+
+@pytest.mark.parametrize("engine", ["db", "cache", "cached_db", "file", "signed_cookies"])
 def test_our_own_engines_pass(settings, engine):
     settings.SESSION_ENGINE = f"live_single_session.backends.{engine}"
     assert messages() == {}
@@ -219,6 +246,26 @@ def test_w003_no_channel_layer(settings):
     assert messages().keys() == {"W003"}
 
 
+def test_a_site_without_websockets_needs_no_channel_layer(settings):
+    settings.CHANNEL_LAYERS = {}
+    settings.LIVE_SINGLE_SESSION = {"WEBSOCKET_PATH": None}
+    assert messages() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "urlconf", "found"),
+    [
+        (None, "tests.operations.no_urls", {"W030"}),
+        (None, "tests.urls", set()),
+        ("/ws/", "tests.operations.no_urls", set()),
+    ],
+)
+def test_w030_tabs_without_websocket_have_nothing_to_ask(settings, path, urlconf, found):
+    settings.LIVE_SINGLE_SESSION = {"WEBSOCKET_PATH": path}
+    settings.ROOT_URLCONF = urlconf
+    assert messages().keys() == found
+
+
 def test_w004_in_memory_layer_in_production(settings):
     settings.CHANNEL_LAYERS = IN_MEMORY
     assert messages().keys() == {"W004"}
@@ -246,7 +293,6 @@ def test_pubsub_layer_passes(settings):
 
 @pytest.fixture
 def database():
-    from django.db import connection
 
     before = {key: connection.settings_dict[key] for key in ("ATOMIC_REQUESTS", "OPTIONS")}
     yield connection.settings_dict
@@ -258,3 +304,33 @@ def test_w007_sqlite_locks_too_late_under_atomic_requests(database):
     assert messages().keys() == {"W007"}
     database["OPTIONS"] = {"transaction_mode": "IMMEDIATE"}
     assert messages() == {}
+
+
+def test_w011_a_layer_that_can_not_be_made(settings):
+    name = "channels_redis.core.RedisChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": name, "CONFIG": {"hots": []}}}
+    [message] = installation.check_layer()
+    assert message.id == "live_single_session.W011"
+    assert "TypeError" in message.msg
+
+
+UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_w012_a_page_cache_inside_of_the_middleware(settings, inside):
+    listed = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [*listed, UPDATE] if inside else [UPDATE, *listed]
+    found = [message.id for message in neighbours.check_page_cache()]
+    assert found == (["live_single_session.W012"] if inside else [])
+
+
+@pytest.mark.parametrize("of_thread", [False, True])
+def test_w013_a_tenant_that_is_kept_by_thread(settings, monkeypatch, of_thread):
+    assert neighbours.check_tenants() == []
+    backend = connections["default"]
+    monkeypatch.setattr(type(backend), "set_tenant", print, raising=False)
+    if of_thread:
+        monkeypatch.setattr(backend, "tenant", None, raising=False)
+    found = [message.id for message in neighbours.check_tenants()]
+    assert found == (["live_single_session.W013"] if of_thread else [])

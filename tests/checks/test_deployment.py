@@ -1,10 +1,23 @@
 """What ``check --deploy`` adds; the check command itself runs it."""
 
 import io
+import sys
+from types import ModuleType
 
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
+from django.urls import path
+
+from live_single_session.site_urls import not_you_url
+from tests import urls
+
+SOUND = {"NOT_YOU_URL": None}  # the test site has no page on which passwords are reset
+
+
+@pytest.fixture(autouse=True)
+def _sound_site(settings):
+    settings.LIVE_SINGLE_SESSION = SOUND
 
 
 def warnings():
@@ -44,7 +57,7 @@ def test_a_proxy_without_a_way_to_the_address_of_users(settings):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     assert warnings() == {"W021"}
 
-    settings.LIVE_SINGLE_SESSION = {"RECORD_CLIENT": False}
+    settings.LIVE_SINGLE_SESSION = {**SOUND, "RECORD_CLIENT": False}
     assert warnings() == set()
 
 
@@ -53,14 +66,28 @@ def test_urls_that_are_not_included(settings):
     assert warnings() == {"W022"}
 
 
-def test_no_page_for_those_who_need_help(settings):
-    settings.LIVE_SINGLE_SESSION = {"NOT_YOU_URL": "get_help"}
+@pytest.mark.parametrize("given", [{}, {"NOT_YOU_URL": "get_help"}])
+def test_not_you_url_that_leads_nowhere(settings, given):
+    settings.LIVE_SINGLE_SESSION = given
     assert warnings() == {"W023"}
 
-    settings.LIVE_SINGLE_SESSION = {"NOT_YOU_URL": None}
+
+def view(request):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", ["password_reset", "account_reset_password"])
+def test_not_you_url_is_that_of_django_or_allauth(settings, monkeypatch, name):
+    site = ModuleType("a_site_that_resets_passwords")
+    site.urlpatterns = [*urls.urlpatterns, path("reset/", view, name=name)]
+    monkeypatch.setitem(sys.modules, site.__name__, site)
+    settings.LIVE_SINGLE_SESSION = {}
+    settings.ROOT_URLCONF = site.__name__
+
+    assert not_you_url() == "/reset/"
     assert warnings() == set()
 
 
 def test_a_site_that_only_observes(settings):
-    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "observe"}
+    settings.LIVE_SINGLE_SESSION = {**SOUND, "ON_LIMIT": "observe"}
     assert warnings() == {"W024"}

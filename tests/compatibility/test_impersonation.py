@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry.limits import EXEMPT_SLOT
-from tests.helpers.clients import Browser
+from tests.helpers.browsers import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,12 +35,12 @@ def test_the_real_user_stays_signed_in(alice, laptop, phone, policy, mode):
     laptop.sign_in("alice")
     phone.sign_in("carol")
     assert acquire(phone, alice).status_code == 302
-    assert (laptop.user(), phone.user()) == ("alice", "alice")
+    assert (laptop.who(), phone.who()) == ("alice", "alice")
     assert phone.session["hijack_history"]
     assert UserSession.objects.live().get(slot=EXEMPT_SLOT).user == alice
 
     assert phone.post("/hijack/release/").status_code == 302
-    assert (laptop.user(), phone.user()) == ("alice", "carol")
+    assert (laptop.who(), phone.who()) == ("alice", "carol")
     ended = UserSession.objects.ended().values_list("user__username", "end_reason")
     switched = EndReason.USER_SWITCHED
     assert sorted(ended) == [("alice", switched), ("carol", switched)]
@@ -52,13 +52,13 @@ def test_it_takes_no_place_and_gives_way_to_nobody(alice, laptop, phone, policy)
     phone.sign_in("carol")
     acquire(phone, alice)
     laptop.sign_in("alice")  # there is a place
-    assert (laptop.user(), phone.user()) == ("alice", "alice")
+    assert (laptop.who(), phone.who()) == ("alice", "alice")
 
     policy()
     Browser().sign_in("alice")
-    assert (laptop.user(), phone.user()) == (None, "alice")
+    assert (laptop.who(), phone.who()) == (None, "alice")
     call_command("enforce_limits")
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_a_limit_may_exempt_the_login_as_well(alice, laptop, phone, policy):
@@ -66,7 +66,7 @@ def test_a_limit_may_exempt_the_login_as_well(alice, laptop, phone, policy):
     laptop.sign_in("alice")
     phone.sign_in("carol")
     acquire(phone, alice)
-    assert (laptop.user(), phone.user()) == ("alice", "alice")
+    assert (laptop.who(), phone.who()) == ("alice", "alice")
 
 
 def test_without_an_exemption_it_is_a_login_like_any_other(alice, laptop, phone, policy):
@@ -74,7 +74,7 @@ def test_without_an_exemption_it_is_a_login_like_any_other(alice, laptop, phone,
     laptop.sign_in("alice")
     phone.sign_in("carol")
     acquire(phone, alice)
-    assert (laptop.user(), phone.user()) == (None, "alice")
+    assert (laptop.who(), phone.who()) == (None, "alice")
 
 
 def test_a_refused_impersonation_leaves_nobody_signed_in_by_half(alice, laptop, phone, policy):
@@ -84,5 +84,5 @@ def test_a_refused_impersonation_leaves_nobody_signed_in_by_half(alice, laptop, 
     response = acquire(phone, alice)
     assert response.status_code == 302
     assert "refused=limit" in response["Location"]
-    assert (laptop.user(), phone.user()) == ("alice", None)
+    assert (laptop.who(), phone.who()) == ("alice", None)
     phone.sign_in("carol")  # her own place is free again

@@ -20,7 +20,7 @@ from tests.servers.daphne import Daphne
 from tests.servers.process import ROOT
 from tests.site.people import PASSWORD, credentials
 
-PATIENCE = 60  # seconds; a test that gets there has failed
+PATIENCE = 120  # seconds; a test that gets there has failed
 
 SECRET = "JBSWY3DPEHPK3PXP"
 ADD_SECOND_FACTOR = f"""

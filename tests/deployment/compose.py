@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import yaml
 
 from tests.deployment.image import Image
@@ -107,10 +108,20 @@ class Topology:
             self._stack.callback(node.close)
             node.start()
         addresses = {f"NODE_{n}": node.address for n, node in enumerate(self.nodes, start=1)}
-        static = {"STATIC_ROOT": str(self._image.static)}
-        self.nginx = Nginx(TEMPLATE, environment("nginx", {**addresses, **static}))
+        # The system's nginx is older than `resolve`, and the addresses here are numbers.
+        here = {"RESOLVE": "", "RESOLVER": "127.0.0.1", "STATIC_ROOT": str(self._image.static)}
+        self.nginx = Nginx(TEMPLATE, environment("nginx", {**addresses, **here}))
         self._stack.callback(self.nginx.close)
         self.nginx.start()
+
+    def select(self, query: str) -> str:
+        """Return the one value that a query selects in the demo's database."""
+        with psycopg.connect(self._here["DATABASE_URL"]) as connection:
+            return str(connection.execute(query).fetchone()[0])
+
+    def address_of_client(self, address: str) -> str:
+        """Return what nginx sees of a client that comes from an address of this machine."""
+        return address
 
     def renew(self) -> None:
         """Both nodes run, whatever was done to them, and nginx knows it."""

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.deployment.compose import Topology
+from tests.deployment.containers import Containers
 from tests.deployment.image import Image
 from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
@@ -22,7 +23,20 @@ def image() -> Iterator[Image]:
 
 
 @pytest.fixture(scope="session")
-def running_topology(
+def running_topology(request: pytest.FixtureRequest) -> Iterator[Topology | Containers]:
+    if not request.config.getoption("--containers"):
+        yield request.getfixturevalue("running_processes")
+        return
+    containers = Containers()
+    try:
+        containers.start()
+        yield containers
+    finally:
+        containers.close()
+
+
+@pytest.fixture(scope="session")
+def running_processes(
     image: Image, postgres_server: PostgresServer, redis_server: RedisServer
 ) -> Iterator[Topology]:
     postgres_server.create_database("jotter")
@@ -36,8 +50,12 @@ def running_topology(
 
 
 @pytest.fixture
-def topology(running_topology: Topology, redis: RedisServer) -> Iterator[Topology]:
+def topology(
+    running_topology: Topology | Containers, request: pytest.FixtureRequest
+) -> Iterator[Topology | Containers]:
     """Two nodes behind nginx, both running, whatever an earlier test did to them."""
+    if isinstance(running_topology, Topology):
+        request.getfixturevalue("redis")
     running_topology.renew()
     yield running_topology
     for node in running_topology.nodes:

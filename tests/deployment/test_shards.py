@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack
 import pytest
 import redis as redis_client
 
-from tests.conftest import running
 from tests.helpers.people import Person, close_code, hear, people
 from tests.servers.daphne import Daphne
+from tests.servers.process import running
 from tests.servers.redis import RedisServer
 from tests.site.people import STAFF, USERS
 
-PATIENCE = 40  # seconds; a test that gets there has failed
+PATIENCE = 120  # seconds; a test that gets there has failed
 NEVER = 100_000  # seconds between re-checks: whoever is told was told by the layer
 
 EVERYBODY = [*USERS, STAFF]

@@ -119,7 +119,8 @@ class World:
 
     def sign_in_elsewhere(self) -> str:
         response, key = self._send("/api/login/", credentials("alice"), None)
-        assert key, response.status_code
+        assert response.status_code == 200, response.status_code
+        assert key
         return key
 
     def _send(self, path, data, key):

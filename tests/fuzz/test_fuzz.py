@@ -13,20 +13,20 @@ from urllib.parse import urlencode
 import pytest
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from live_single_session.models import UserSession
 from tests.fuzz.examples import fuzz
+from tests.helpers.browsers import AsyncBrowser
 from tests.helpers.secrets import Secrets
-from tests.site.people import PASSWORD, credentials
-
-PATIENCE = 20  # seconds
+from tests.servers.waiting import PATIENCE
+from tests.site.people import PASSWORD
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.contrib.simplejwt.urls"),
+    pytest.mark.slow,
 ]
 
 # What a client may send
@@ -196,14 +196,9 @@ class Company:
 
 
 async def sign_in(name: str) -> tuple[str, str]:
-    client = AsyncClient()
-    answer = await client.post(
-        "/async/api/login/", credentials(name), content_type="application/json"
-    )
-    assert answer.status_code == 200
-    key = client.cookies["sessionid"].value
-    row = await UserSession.objects.live().aget(user__username=name, kind="session")
-    return key, str(row.pk)
+    browser = AsyncBrowser()
+    await browser.sign_in(name)
+    return browser.cookie, str((await browser.row()).pk)
 
 
 async def token_of(name: str) -> str:
@@ -264,7 +259,7 @@ def everywhere_signed_in(test: Any) -> Any:
 # Tests
 
 
-@fuzz(60)
+@fuzz(40)
 @given(
     method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"]),
     path=paths,
@@ -334,7 +329,7 @@ async def test_http(
     check_log(heard, company.secrets)
 
 
-@fuzz(60)
+@fuzz(40)
 @given(
     path=st.sampled_from(["/ws/live-single-session/", "/ws/chat/"]),
     query=queries,

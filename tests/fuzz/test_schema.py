@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import schemathesis
 from django.core.wsgi import get_wsgi_application
-from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import given
 from hypothesis.strategies import booleans, sampled_from
@@ -24,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from tests.fuzz.examples import fuzz
+from tests.helpers.browsers import Browser
 from tests.servers.process import ROOT
 from tests.site.people import credentials, sign_up
 
@@ -42,6 +42,7 @@ CSRF = "c" * 32
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.contrib.simplejwt.urls"),
+    pytest.mark.slow,
 ]
 
 
@@ -57,7 +58,7 @@ def test_tokens(name: str, settings: Any) -> None:
     schema.app = get_wsgi_application()
 
     @given(schema[f"/api/token/{name}"]["POST"].as_strategy(), booleans())
-    @fuzz(25)
+    @fuzz(10)
     def answers_as_described(case: schemathesis.Case, signs_in: bool) -> None:
         if signs_in and isinstance(case.body, dict) and "username" in case.body:
             case.body = case.body | credentials("alice")
@@ -89,7 +90,7 @@ def test_sessions(method: str, path: str, settings: Any) -> None:
         sampled_from(["own", "other", "any"]),
         sampled_from([True, True, False]),
     )
-    @fuzz(25, cost=10)
+    @fuzz(10, cost=10)
     def answers_as_described(case: schemathesis.Case, whose: str, knows_token: bool) -> None:
         for arrive in WHO:
             cookies, ids = arrive()
@@ -141,10 +142,8 @@ def forget() -> None:
     UserSession.objects.all().delete()
 
 
-def sign_in(name: str) -> Client:
-    client = Client(headers={"Accept": "application/json"})
-    client.post("/api/login/", credentials(name), content_type="application/json")
-    return client
+def sign_in(name: str) -> Browser:
+    return Browser.signed_in(name, headers={"Accept": "application/json"})
 
 
 def id_of(name: str) -> str:

@@ -1,5 +1,9 @@
 """The session engines that the guarantees are made for, and how to switch to one."""
 
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.file import SessionStore as DjangoFileStore
 from django.core.cache import caches
 
@@ -46,3 +50,10 @@ def use_engine(name, settings, monkeypatch, folder, redis_url=None, *, fenced=Tr
     # The engine looks at its setting once.
     for store in (DjangoFileStore, FencedFileStore):
         monkeypatch.setattr(store, "_storage_path", str(folder), raising=False)
+
+
+def engine_holds(key):
+    """Whether Django's own engine would still sign somebody in with this key."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    plain = next(base for base in store.__mro__ if base.__module__.startswith("django."))
+    return SESSION_KEY in plain(key).load()

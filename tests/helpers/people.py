@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.servers.daphne import Daphne
+from tests.servers.waiting import PATIENCE
 from tests.site.people import credentials
 
 LIVE_PATH = "/ws/live-single-session/"
@@ -21,10 +22,14 @@ class Person:
     def __init__(self, site: Daphne, name: str = "alice") -> None:
         self.name = name
         self.site = site
-        self.http = httpx.AsyncClient(base_url=site.url, timeout=30, verify=False)
+        self.http = httpx.AsyncClient(base_url=site.url, timeout=4 * PATIENCE, verify=False)
 
-    async def sign_in(self) -> httpx.Response:
-        response = await self.http.post("/async/api/login/", json=credentials(self.name))
+    async def try_to_sign_in(self, path: str = "/async/api/login/") -> httpx.Response:
+        """Return the answer, whatever it is."""
+        return await self.http.post(path, json=credentials(self.name))
+
+    async def sign_in(self, path: str = "/async/api/login/") -> httpx.Response:
+        response = await self.try_to_sign_in(path)
         assert response.status_code == 200, response.text
         return response
 
@@ -37,12 +42,15 @@ class Person:
         )
 
     @asynccontextmanager
-    async def socket(self, path: str = LIVE_PATH) -> AsyncIterator[ClientConnection]:
+    async def socket(
+        self, path: str = LIVE_PATH, subprotocol: str | None = None
+    ) -> AsyncIterator[ClientConnection]:
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         async with connect(
             self.site.ws_url + path,
             additional_headers={"Cookie": cookies},
             origin=self.site.url,  # type: ignore[arg-type]
+            subprotocols=None if subprotocol is None else [subprotocol],  # type: ignore[list-item]
         ) as socket:
             yield socket
 

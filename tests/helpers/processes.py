@@ -6,6 +6,7 @@ from threading import Barrier
 import httpx
 
 from tests.helpers.engines import PATHS
+from tests.servers.waiting import PATIENCE
 from tests.site.people import credentials
 
 
@@ -27,7 +28,7 @@ def browser_at(url, cookie=None):
     cookies = {"sessionid": cookie} if cookie else None
     # To load the certificates that nobody needs here takes longer than a sign-in: of several
     # at once, each would come after the others.
-    return httpx.Client(base_url=url, timeout=60, cookies=cookies, verify=False)
+    return httpx.Client(base_url=url, timeout=4 * PATIENCE, cookies=cookies, verify=False)
 
 
 def sign_in(url, name="alice", path="/api/login/", cookie=None):

@@ -6,6 +6,8 @@ from threading import Event, Lock
 
 from django.db import connections
 
+from tests.servers.waiting import PATIENCE
+
 
 @contextmanager
 def in_threads(count=1):
@@ -53,13 +55,13 @@ class Hook:
                 result = original(*args, **kwargs)
             if when(*args) and self._held.acquire(blocking=False):
                 self._arrived.set()
-                assert self._open.wait(30)
+                assert self._open.wait(4 * PATIENCE)
             return result if after else original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, held)
 
     def wait_for_arrival(self):
-        assert self._arrived.wait(10)
+        assert self._arrived.wait(PATIENCE)
 
     def open(self):
         self._open.set()

@@ -4,13 +4,18 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
-from playwright.async_api import BrowserContext, Error, Locator, Page, expect
+from playwright.async_api import BrowserContext, Error, Frame, Locator, Page, expect
 
 from tests.helpers.front import Front
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 from tests.site.people import PASSWORD
 
 PAGE = "/private/"
+
+CSP = (  # as strict as the script can stand
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 
 @dataclass
@@ -53,11 +58,18 @@ class Visitor:
         await await_until(asks, "the page to ask")
 
 
+async def fill_in(page: Page | Frame, name: str, password: str = PASSWORD) -> None:
+    """Send the form of a login page, whatever comes of it."""
+    await page.locator("#id_username").fill(name)
+    await page.locator("#id_password").fill(password)
+    await page.locator("#id_password").press("Enter")
+
+
 def dialog(page: Page) -> Locator:
     return page.get_by_role("alertdialog")
 
 
-async def is_told(page: Page, *, seconds: float = 10) -> None:
+async def is_told(page: Page, *, seconds: float = PATIENCE) -> None:
     await expect(dialog(page)).to_be_visible(timeout=seconds * 1000)
 
 

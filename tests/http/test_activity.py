@@ -12,7 +12,7 @@ from live_single_session import registry
 from live_single_session.http import activity
 from live_single_session.models import UserSession
 from live_single_session.registry import lifecycle
-from tests.helpers.clients import AsyncBrowser, Browser
+from tests.helpers.browsers import AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
 
@@ -45,7 +45,7 @@ def test_nothing_is_written_when_it_is_off(laptop, policy):
     policy()
     laptop.sign_in()
     with CaptureQueriesContext(connection) as queries:
-        laptop.user()
+        laptop.who()
     assert writes(queries) == []
     assert UserSession.objects.get().last_seen_at is None
 
@@ -55,31 +55,31 @@ def test_it_is_written_once_in_its_time(laptop, policy, clock):
     laptop.sign_in()
     with CaptureQueriesContext(connection) as queries:
         for _ in range(5):
-            laptop.user()
+            laptop.who()
     assert len(writes(queries)) <= 1
     seen = UserSession.objects.get().last_seen_at
     assert seen is not None
 
     clock.value += 60  # as long ago for this process; the database knows better
-    laptop.user()
+    laptop.who()
     assert UserSession.objects.get().last_seen_at == seen
 
     UserSession.objects.update(last_seen_at=seen - timedelta(seconds=61))
     clock.value += 60
-    laptop.user()
+    laptop.who()
     assert UserSession.objects.get().last_seen_at >= seen
 
 
 def test_an_ordinary_request_costs_nothing_in_between(laptop, policy):
     policy()
     laptop.sign_in()
-    laptop.user()
+    laptop.who()
     with CaptureQueriesContext(connection) as without:
-        laptop.user()
+        laptop.who()
     policy(ACTIVITY_SECONDS=60)
-    laptop.user()
+    laptop.who()
     with CaptureQueriesContext(connection) as beside:
-        laptop.user()
+        laptop.who()
     assert len(beside) == len(without)
 
 
@@ -87,7 +87,7 @@ async def test_async_requests_count_too(policy):
     policy(ACTIVITY_SECONDS=60)
     browser = AsyncBrowser()
     await browser.sign_in()
-    await browser.user()
+    await browser.who()
     row = await UserSession.objects.aget()
     assert row.last_seen_at is not None
 
@@ -99,7 +99,7 @@ def test_asking_for_the_status_is_no_use(laptop, policy):
     policy(ACTIVITY_SECONDS=60)
     assert laptop.get("/session/status/").json()["live"]
     assert UserSession.objects.get().last_seen_at is None
-    laptop.user()
+    laptop.who()
     assert UserSession.objects.get().last_seen_at is not None
 
 
@@ -108,11 +108,11 @@ def test_those_unused_the_longest_give_way(laptop, phone, policy):
     laptop.sign_in()
     phone.sign_in()
     UserSession.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
-    laptop.user()
+    laptop.who()
     activity.memory.clear()
-    laptop.user()
+    laptop.who()
     Browser().sign_in()
-    assert (laptop.user(), phone.user()) == ("alice", None)
+    assert (laptop.who(), phone.who()) == ("alice", None)
 
 
 def test_without_it_the_first_signed_in_gives_way(laptop, phone, policy):
@@ -121,7 +121,7 @@ def test_without_it_the_first_signed_in_gives_way(laptop, phone, policy):
     phone.sign_in()
     UserSession.objects.filter(serial=2).update(started_at=timezone.now() - timedelta(hours=1))
     Browser().sign_in()
-    assert (laptop.user(), phone.user()) == (None, "alice")
+    assert (laptop.who(), phone.who()) == (None, "alice")
 
 
 def test_an_ended_session_is_not_touched(laptop, policy):
@@ -140,7 +140,7 @@ def test_a_failure_harms_no_request(laptop, policy, monkeypatch, caplog):
     laptop.sign_in()
     activity.memory.clear()
     monkeypatch.setattr(lifecycle, "touch", fail)
-    assert laptop.user() == "alice"
+    assert laptop.who() == "alice"
     assert "could not be recorded" in caplog.text
 
 

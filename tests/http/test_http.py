@@ -12,7 +12,7 @@ from django.urls import include, path, reverse_lazy
 from live_single_session import registry
 from live_single_session.http.responses import is_page
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.clients import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
@@ -38,7 +38,7 @@ urlpatterns = [
 ]
 
 VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
-TOLD = "You signed in on another device (Firefox on Linux), so you were signed out here."
+TOLD = "You signed in on Firefox on Linux, so you were signed out here."
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_inv4_an_expired_session_is_told_so(alice):
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("de-CH, en;q=0.5", "angemeldet"), ("tlh", "You signed in on another device")],
+    [("de-CH, en;q=0.5", "angemeldet"), ("tlh", "You signed in on Firefox on Linux")],
 )
 def test_the_texts_are_in_the_language_of_the_request(left, language, text):
     answer = left.get("/api/private/", headers={**API, "Accept-Language": language})
@@ -238,9 +238,8 @@ def test_the_texts_are_in_the_language_of_the_request(left, language, text):
 
 @pytest.mark.parametrize("cookie", ["", "x", "x" * 32, "x" * 10_000, "\x00", "../../etc", "é"])
 def test_an_unknown_cookie_is_told_nothing(alice, cookie):
-    browser = Browser()
-    browser.cookies["sessionid"] = cookie
-    response = browser.get("/api/private/", headers=API)
+    # As it comes: Python 3.14 sets no cookie with control characters, but clients may send one.
+    response = Browser().get("/api/private/", headers={**API, "Cookie": f"sessionid={cookie}"})
     assert "Session-Ended" not in response
     assert response.json() == {"detail": "Sign in first."}
 
@@ -272,7 +271,7 @@ def test_a_next_to_another_site_is_not_followed(left):
 
 
 def test_inv7_no_key_is_in_an_answer(left):
-    key = left.key
+    key = left.cookie
     for headers in (PAGE, API):
         left.cookies["sessionid"] = key
         response = left.get("/private/", headers=headers)

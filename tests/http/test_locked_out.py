@@ -9,9 +9,8 @@ from django.utils import timezone
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import engine
-from tests.helpers.clients import API, Browser
+from tests.helpers.browsers import Browser
 from tests.helpers.engines import ENGINES, KEYED, use_engine
-from tests.site.people import credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
 
@@ -27,12 +26,6 @@ def switch(settings, monkeypatch, tmp_path):
         use_engine(name, settings, monkeypatch, tmp_path / "sessions", None)
 
     return switch
-
-
-def login(browser):
-    return browser.post(
-        "/api/login/", credentials("alice"), content_type="application/json", headers=API
-    ).status_code
 
 
 def let_time_pass(monkeypatch, settings):
@@ -52,10 +45,10 @@ def test_a_crashed_browser_s_session_expires(
     switch(name)
     laptop.sign_in()
     laptop.cookies.clear()  # it crashed, and has no cookie any more
-    assert login(laptop) == 409
-    assert login(phone) == 409
+    assert laptop.try_to_sign_in().status_code == 409
+    assert phone.try_to_sign_in().status_code == 409
     let_time_pass(monkeypatch, settings)
-    assert login(phone) == 200
+    assert phone.try_to_sign_in().status_code == 200
     first, second = UserSession.objects.order_by("serial")
     assert first.end_reason == EndReason.EXPIRED
     assert second.ended_at is None
@@ -66,9 +59,9 @@ def test_what_the_engine_has_forgotten_does_not_count(laptop, phone, switch, nam
     """An emptied cache, `clearsessions`, a deleted folder: the registry can't know."""
     switch(name)
     laptop.sign_in()
-    assert login(phone) == 409
-    engine.forget(laptop.key)
-    assert login(phone) == 200
+    assert phone.try_to_sign_in().status_code == 409
+    engine.forget(laptop.cookie)
+    assert phone.try_to_sign_in().status_code == 200
     assert UserSession.objects.get(serial=1).end_reason == EndReason.EXPIRED
 
 
@@ -77,7 +70,7 @@ def test_whoever_signs_out_makes_room(laptop, phone, switch, name):
     switch(name)
     laptop.sign_in()
     laptop.post("/api/logout/")
-    assert login(phone) == 200
+    assert phone.try_to_sign_in().status_code == 200
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -87,8 +80,8 @@ def test_the_same_browser_is_never_locked_out(laptop, switch, name):
     tab = Browser()
     laptop.sign_in()
     tab.cookies = laptop.cookies
-    assert login(tab) == 200
-    assert login(laptop) == 200
+    assert tab.try_to_sign_in().status_code == 200
+    assert laptop.try_to_sign_in().status_code == 200
     assert UserSession.objects.count() == 1
 
 
@@ -97,9 +90,9 @@ def test_refusals_take_no_place(laptop, phone, switch, name):
     switch(name)
     laptop.sign_in()
     for _ in range(3):
-        assert login(phone) == 409
+        assert phone.try_to_sign_in().status_code == 409
     laptop.post("/api/logout/")
-    assert login(phone) == 200
+    assert phone.try_to_sign_in().status_code == 200
     assert UserSession.objects.count() == 2
 
 
@@ -110,12 +103,12 @@ def test_one_forgotten_among_several_makes_room(laptop, phone, switch, name, pol
     laptop.sign_in()
     phone.sign_in()
     tablet = Browser()
-    assert login(tablet) == 409
+    assert tablet.try_to_sign_in().status_code == 409
     row = UserSession.objects.get(serial=1)
     if row.session_key:
         engine.forget(row.session_key)
     else:
         UserSession.objects.filter(serial=1).update(expires_at=timezone.now())
-    assert login(tablet) == 200
-    assert phone.user() == "alice"
+    assert tablet.try_to_sign_in().status_code == 200
+    assert phone.who() == "alice"
     assert UserSession.objects.live().count() == 2

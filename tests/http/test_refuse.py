@@ -11,12 +11,11 @@ from django.contrib.sessions.models import Session
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.signals import login_refused
-from tests.helpers.clients import API, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FORM, PAGE, AsyncBrowser, Browser
 from tests.site.people import PASSWORD, credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
 
-FORM = {**PAGE, "Sec-Fetch-Site": "same-origin"}
 ELSEWHERE = {**PAGE, "Sec-Fetch-Site": "cross-site"}
 
 
@@ -34,16 +33,6 @@ def atomic(request, settings, monkeypatch):
     return request.param
 
 
-def login(browser, path="/api/login/", name="alice", headers=API, **more):
-    return browser.post(
-        path, credentials(name) | more, content_type="application/json", headers=headers
-    )
-
-
-def fill_in(browser, path="/accounts/login/", name="alice", headers=FORM, **more):
-    return browser.post(path, credentials(name) | more, headers=headers)
-
-
 def follow(browser, url):
     """As browsers do, which give up after twenty redirects."""
     for _ in range(20):
@@ -56,17 +45,17 @@ def follow(browser, url):
 
 def assert_nothing_remains(browser, laptop):
     """Of the refused login: the laptop is as live as it was, and alone."""
-    assert laptop.user() == "alice"
-    assert browser.user() is None
+    assert laptop.who() == "alice"
+    assert browser.who() is None
     row = UserSession.objects.live().get()
-    assert row.session_key == laptop.key
-    assert [session.session_key for session in Session.objects.all()] == [laptop.key]
+    assert row.session_key == laptop.cookie
+    assert [session.session_key for session in Session.objects.all()] == [laptop.cookie]
 
 
 @pytest.mark.parametrize("path", ["/api/login/", "/async/api/login/"])
 def test_an_api_request_gets_409(laptop, phone, path):
     laptop.sign_in()
-    response = login(phone, path)
+    response = phone.try_to_sign_in(path=path)
     assert response.status_code == 409
     body = response.json()
     assert body["code"] == "session_limit"
@@ -81,7 +70,7 @@ def test_an_api_request_gets_409(laptop, phone, path):
 
 def test_a_page_goes_back_to_the_login_page(laptop, phone, atomic):
     laptop.sign_in()
-    response = fill_in(phone, "/accounts/login/?theme=dark&ended=expired", next="/private/?a=1")
+    response = phone.fill_in("/accounts/login/?theme=dark&ended=expired", next="/private/?a=1")
     assert response.status_code == 302
     target = urlsplit(response["Location"])
     assert target.path == "/accounts/login/"
@@ -98,21 +87,21 @@ def test_a_page_goes_back_to_the_login_page(laptop, phone, atomic):
 
 def test_next_leads_to_no_other_site(laptop, phone):
     laptop.sign_in()
-    response = fill_in(phone, next="https://evil.example/")
+    response = phone.fill_in(next="https://evil.example/")
     assert "next" not in parse_qs(urlsplit(response["Location"]).query)
 
 
 def test_the_admin_comes_back_to_its_own_login_page(carol, laptop, phone, atomic):
     laptop.sign_in("carol")
-    response = fill_in(phone, "/admin/login/?next=/admin/", name="carol", next="/admin/auth/")
+    response = phone.fill_in("/admin/login/?next=/admin/", name="carol", next="/admin/auth/")
     assert response["Location"] == "/admin/login/?next=/admin/auth/&refused=limit"
     assert "already signed in" in phone.get(response["Location"]).text
-    assert phone.user() is None
+    assert phone.who() is None
 
 
 def test_another_login_view_comes_back_to_itself(laptop, phone):
     laptop.sign_in()
-    assert fill_in(phone, "/staff-login/")["Location"] == "/staff-login/?refused=limit"
+    assert phone.fill_in("/staff-login/")["Location"] == "/staff-login/?refused=limit"
 
 
 def test_a_second_factor_goes_back_to_the_first(laptop, phone, atomic):
@@ -131,11 +120,11 @@ def test_a_single_sign_on_does_not_go_round_in_circles(laptop, phone, settings):
     assert response.status_code == 409
     assert "already signed in on another device (Firefox on Linux)" in response.text
     assert "/sso/start/?" in response.text
-    assert phone.user() is None
+    assert phone.who() is None
 
     laptop.post("/api/logout/")
     assert follow(phone, "/private/").status_code == 200
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_a_form_from_an_identity_provider_gets_a_page_at_once(laptop, phone):
@@ -156,14 +145,14 @@ def test_a_view_may_answer_itself(laptop, phone):
 def test_it_is_said_at_once(laptop, phone, refused, caplog, atomic):
     laptop.sign_in()
     with caplog.at_level(logging.INFO, "live_single_session"):
-        fill_in(phone)
+        phone.fill_in()
     (said,) = refused
     assert said["user"].username == "alice"
     assert said["live"] == (UserSession.objects.get(),)
     assert not said["request"].user.is_authenticated
     (line,) = [r for r in caplog.records if "refused" in r.message]
     assert line.event == "refused"
-    assert laptop.key not in caplog.text
+    assert laptop.cookie not in caplog.text
 
 
 def test_a_listener_that_raises_harms_nobody(laptop, phone):
@@ -173,7 +162,7 @@ def test_a_listener_that_raises_harms_nobody(laptop, phone):
     login_refused.connect(fail)
     laptop.sign_in()
     try:
-        assert login(phone).status_code == 409
+        assert phone.try_to_sign_in().status_code == 409
     finally:
         login_refused.disconnect(fail)
 
@@ -181,8 +170,8 @@ def test_a_listener_that_raises_harms_nobody(laptop, phone):
 def test_the_browser_that_is_signed_in_may_sign_in_again(laptop):
     laptop.sign_in()
     laptop.sign_in()
-    fill_in(laptop)
-    assert laptop.user() == "alice"
+    laptop.fill_in()
+    assert laptop.who() == "alice"
     assert UserSession.objects.count() == 1
 
 
@@ -190,14 +179,14 @@ def test_after_signing_out_there_is_a_place(laptop, phone):
     laptop.sign_in()
     laptop.post("/api/logout/")
     phone.sign_in()
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_the_other_user_of_the_browser_is_gone_without_a_word(laptop, phone, atomic):
     """Django flushes another user's session before it knows how the login ends."""
     laptop.sign_in("alice")
     phone.sign_in("bob")
-    response = fill_in(phone)
+    response = phone.fill_in()
     assert "ended=" not in response["Location"]
     assert len(list(get_messages(response.wsgi_request))) == 1
     assert "Session-Ended" not in response
@@ -210,7 +199,7 @@ def test_with_a_limit_of_two_the_third_is_refused(policy, laptop, phone):
     policy(ON_LIMIT="refuse", LIMIT=2)
     laptop.sign_in()
     phone.sign_in()
-    body = login(Browser()).json()
+    body = Browser().try_to_sign_in().json()
     assert len(body["sessions"]) == 2
     assert "as many devices as are allowed" in body["detail"]
 
@@ -218,7 +207,7 @@ def test_with_a_limit_of_two_the_third_is_refused(policy, laptop, phone):
 def test_the_address_is_told_where_it_is_disclosed(policy, laptop, phone):
     policy(ON_LIMIT="refuse", DISCLOSE=["ip"])
     laptop.sign_in()
-    assert login(phone).json()["sessions"][0]["ip"] == "127.0.0.1"
+    assert phone.try_to_sign_in().json()["sessions"][0]["ip"] == "127.0.0.1"
 
 
 def test_a_wrong_password_tells_nothing(laptop, phone):
@@ -238,14 +227,12 @@ async def test_an_async_listener_that_fails_beside_it_changes_nothing():
     await first.sign_in()
     user_logged_in.connect(fail)
     try:
-        response = await second.post(
-            "/async/api/login/", credentials("alice"), content_type="application/json"
-        )
+        response = await second.post_json("/async/api/login/", credentials("alice"))
     finally:
         user_logged_in.disconnect(fail)
     assert response.status_code in (302, 409, 500)  # whichever error came first
-    assert await second.user() is None
-    assert await first.user() == "alice"
+    assert await second.who() is None
+    assert await first.who() == "alice"
     assert await UserSession.objects.live().acount() == 1
 
 
@@ -268,7 +255,7 @@ def test_a_middleware_that_signs_in_on_every_page_is_answered_for(single_sign_on
     assert "signed in on another device" in page.content.decode()
     refused = phone.get("/api/private/?remote=alice", headers=API)
     assert (refused.status_code, refused.json()["code"]) == (409, "session_limit")
-    assert laptop.user() == "alice"
+    assert laptop.who() == "alice"
     laptop.post("/api/logout/")
     assert phone.get("/private/?remote=alice", headers=PAGE).status_code == 200
 
@@ -278,7 +265,7 @@ async def test_a_middleware_that_signs_in_is_answered_for_asynchronously(single_
     await laptop.sign_in()
     page = await phone.get("/async/private/?remote=alice", headers=PAGE)
     assert page.status_code == 409
-    assert await laptop.user() == "alice"
+    assert await laptop.who() == "alice"
 
 
 class SingleSignOn(RemoteUserMiddleware):

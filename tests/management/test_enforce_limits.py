@@ -12,7 +12,7 @@ from live_single_session import policy as rules
 from live_single_session.management import progress as progress_module
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import db, limits, maintenance
-from tests.helpers.clients import FIREFOX, Browser, who
+from tests.helpers.browsers import FIREFOX, Browser, who
 from tests.site.people import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
@@ -99,7 +99,7 @@ def test_exempt_sessions_count_for_nothing(three, policy):
 
 
 def test_what_the_engine_has_forgotten_takes_no_place(three, policy):
-    three[2].session.delete()
+    three[2].session.forget(three[2].session.session_key)
     policy(LIMIT=2)
     assert "Sessions ended: 0." in run("enforce_limits")[0]
     assert who(*three) == ["alice", "alice", None]
@@ -174,7 +174,7 @@ def test_list_sessions(three, bob, policy):
     ]
     assert [line.split()[0] for line in lines[1:]] == ["alice"] * 3 + ["bob"]
     assert "Firefox on Linux" in lines[1]
-    assert three[0].key not in "".join(lines)
+    assert three[0].cookie not in "".join(lines)
     assert len(run("list_sessions", "--user", "bob")[0].splitlines()) == 2
     with pytest.raises(CommandError, match="nobody"):
         run("list_sessions", "--user", "nobody")
@@ -184,7 +184,7 @@ def test_what_observing_would_have_ended_is_listed(alice, laptop, phone, policy)
     policy(ON_LIMIT="observe")
     laptop.sign_in()
     phone.sign_in()
-    assert (laptop.user(), phone.user()) == ("alice", "alice")
+    assert (laptop.who(), phone.who()) == ("alice", "alice")
     lines = run("list_sessions", "--over-limit")[0].splitlines()
     assert [line.split()[-1] for line in lines[1:]] == [
         str(UserSession.objects.get(serial=1).pk)

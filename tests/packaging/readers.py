@@ -15,8 +15,6 @@ from tests.servers.waiting import wait_until
 PEOPLE = ("alice", "bob")
 PASSWORD = "correct horse battery staple"
 
-REDIS_IN_README = "redis://127.0.0.1:6379/0"
-
 
 def run(*command: str, **options) -> str:
     done = subprocess.run(
@@ -47,11 +45,10 @@ class ReadersSite(ServerProcess):
     name = "site"
     ready_text = "Starting ASGI/Daphne"
 
-    def __init__(self, wheel: Path, redis_url: str) -> None:
+    def __init__(self, wheel: Path) -> None:
         super().__init__()
         self.folder = self.directory / "mysite"
         self._wheel = wheel
-        self._redis_url = redis_url
         self._bin = self.directory / "venv" / "bin"
         self.said = ""  # by the command that looks at the settings
 
@@ -138,22 +135,20 @@ for name in {PEOPLE}:
 """
 
 
-class SiteByReadme(ReadersSite):
-    """A site that is there already, and gets the package as the README says."""
+class InstalledSite(ReadersSite):
+    """A site that is there already, and gets the package."""
 
-    def make(self) -> None:
-        readme = (ROOT / "README.md").read_text().partition("\n## Install\n")[2]
-        readme = Blocks(readme.partition("\n## ")[0])
-        install, look = readme.of("console")
-        settings, asgi, urls = readme.of("python")
-        (template,) = readme.of("django")
-
+    def _install(
+        self, install: str, settings: str, asgi: str | None, urls: str, template: str, look: str
+    ) -> None:
+        """Do each step of an installation; ``asgi`` is None where there is no such step."""
         run(sys.executable, "-m", "venv", str(self._bin.parent))
         self._follow(install, self.directory)
         self._follow("django-admin startproject mysite\n", self.directory)
         site = self.folder / "mysite"
         self._write_settings(site / "settings.py", settings)
-        (site / "asgi.py").write_text(asgi)
+        if asgi is not None:
+            (site / "asgi.py").write_text(asgi)
         (site / "urls.py").write_text(_after_imports(urls, SITE_URLS, "*their_own,"))
         (site / "templates" / "registration").mkdir(parents=True)
         (site / "templates" / "base.html").write_text(
@@ -167,7 +162,6 @@ class SiteByReadme(ReadersSite):
     def _write_settings(self, path: Path, block: str) -> None:
         """Put the block behind the settings that are there, whose lists it adds to."""
         assert block.count(ELLIPSIS) == 2
-        block = block.replace(REDIS_IN_README, self._redis_url)
         for name in ("INSTALLED_APPS", "MIDDLEWARE"):
             block = block.replace(ELLIPSIS, f"    *theirs[{name!r}],", 1)
         theirs = "theirs = {'INSTALLED_APPS': INSTALLED_APPS, 'MIDDLEWARE': MIDDLEWARE}"
@@ -181,6 +175,31 @@ ELLIPSIS = "    # ..."
 def _after_imports(block: str, theirs: str, entry: str) -> str:
     imports, assignment, patterns = block.partition("urlpatterns = ")
     return imports + theirs + assignment + patterns.replace(ELLIPSIS.strip(), entry)
+
+
+class SiteByReadme(InstalledSite):
+    """With websockets, as the README says."""
+
+    def make(self) -> None:
+        readme = (ROOT / "README.md").read_text().partition("\n## Install\n")[2]
+        steps = Blocks(readme.partition("\n## ")[0])
+        install, look = steps.of("console")
+        settings, asgi, urls = steps.of("python")
+        (template,) = steps.of("django")
+        self._install(install, settings, asgi, urls, template, look)
+
+
+class SiteOnWsgi(InstalledSite):
+    """On a WSGI server, as docs/install-wsgi.md says: tabs ask now and then."""
+
+    ready_text = "Starting development server"
+
+    def make(self) -> None:
+        steps = Blocks((ROOT / "docs" / "install-wsgi.md").read_text())
+        install, look = steps.of("console")
+        settings, urls, ask_more_often = steps.of("python")
+        (template,) = steps.of("django")
+        self._install(install, settings + ask_more_often, None, urls, template, look)
 
 
 class SiteByTutorial(ReadersSite):

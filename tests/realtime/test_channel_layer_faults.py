@@ -16,7 +16,7 @@ from tests.servers.waiting import await_until
 
 LAYERS = ["redis", "pubsub"]
 RECHECK_SECONDS = 2
-PATIENCE = 20  # seconds; a test that gets there has failed
+PATIENCE = 120  # seconds; a test that gets there has failed
 
 
 @pytest.fixture(params=LAYERS)

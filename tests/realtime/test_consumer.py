@@ -12,7 +12,7 @@ from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from live_single_session.realtime.watcher import get_watcher
 from tests.asgi import application
-from tests.helpers.clients import FIREFOX, AsyncBrowser
+from tests.helpers.browsers import FIREFOX, AsyncBrowser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,9 +83,8 @@ async def test_inv4_every_tab_is_told_at_once_by_whom_and_why(hers, alice):
         "reason": "superseded",
         "by": {"device": "Firefox on Linux", "ip": None},
         "signed_in": False,
-        "title": "You are signed in somewhere else",
-        "message": "You signed in on another device (Firefox on Linux), "
-        "so you were signed out here.",
+        "title": "You’ve been signed out here",
+        "message": "You signed in on Firefox on Linux, so you were signed out here.",
         "login_url": "/accounts/login/",
     }
 
@@ -186,7 +185,7 @@ async def test_inv4_a_stale_page_is_told_that_its_browser_is_signed_in_again(her
         assert (frame["session"], frame["reason"]) == (str(stale.pk), "logged_out")
         assert frame["signed_in"] is True
         assert await socket.close_code() == 4001
-    assert await hers.user() == "alice"
+    assert await hers.who() == "alice"
 
 
 async def test_inv4_a_stale_page_is_told_of_itself_when_its_cookie_has_ended_too(hers, alice):
@@ -259,7 +258,7 @@ async def test_a_client_that_sends_much_is_cut_off(hers, sent, times):
         for _ in range(times):
             await socket.send_input(_frame(sent))
         assert await socket.close_code() == 4008
-    assert await hers.user() == "alice"
+    assert await hers.who() == "alice"
 
 
 def _frame(content):
@@ -316,8 +315,8 @@ async def test_nobody_is_watched_when_everybody_has_left(hers):
 @pytest.mark.parametrize(
     ("language", "title"),
     [
-        ("de-CH,de;q=0.9", "Sie sind anderswo angemeldet"),
-        ("tlh, en;q=0.5", "You are signed in somewhere else"),
+        ("de-CH,de;q=0.9", "Sie wurden hier abgemeldet"),
+        ("tlh, en;q=0.5", "You’ve been signed out here"),
     ],
 )
 async def test_the_language_is_that_of_the_browser(hers, language, title):
@@ -362,17 +361,17 @@ async def test_inv7_no_key_is_in_a_frame_a_log_line_or_a_group_s_name(hers, alic
 
     caplog.set_level(logging.DEBUG)
     newer = AsyncBrowser()
-    secrets = {hers.key}
+    secrets = {hers.cookie}
     async with hers.socket() as socket:
         frames = [await socket.frame()]
         groups = list(get_channel_layer().groups)
         await newer.sign_in()
-        secrets.add(newer.key)
+        secrets.add(newer.cookie)
         frames.append(await socket.frame())
     await hers.get("/async/private/")
     for step in [newer.get("/async/rotate/"), newer.sign_in("bob")]:
         await step
-        secrets.add(newer.key)
+        secrets.add(newer.cookie)
     await newer.post("/async/api/logout/")
     rows = [row async for row in UserSession.objects.all()]
     secrets |= {row.key_digest for row in rows}

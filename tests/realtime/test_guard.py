@@ -9,32 +9,32 @@ import pytest
 import pytest_asyncio
 from asgiref.testing import ApplicationCommunicator
 from channels.consumer import AsyncConsumer, SyncConsumer
-from django.contrib.auth.models import User
-from django.test import AsyncClient
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.notices import notice_of_missing
+from live_single_session.notices import notice_of_unknown
 from live_single_session.realtime import cutoff, guard
 from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack
+from tests.helpers.browsers import signed_in_browser
 from tests.helpers.people import close_code, people
 from tests.servers.daphne import Daphne
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 
-PATIENCE = 20  # seconds; a test that gets there has failed
-SECONDS = 5.0  # to wait for one message
+WITHOUT_RECHECK = {"RECHECK_SECONDS": 3600}  # which would hide that a push was never sent
 
 
 @pytest.fixture
 def site(site_database: Callable[[str], str], start_daphne: Callable[..., Daphne]) -> Daphne:
     return start_daphne(
-        "tests.site.foreign_apps:application", DATABASE_URL=site_database("sqlite")
+        "tests.site.foreign_apps:application",
+        DATABASE_URL=site_database("sqlite"),
+        LIVE_SINGLE_SESSION=WITHOUT_RECHECK,
     )
 
 
 async def test_inv2_starlette_is_cut_off_with_the_session(site: Daphne) -> None:
-    async with asyncio.timeout(PATIENCE), people(site, "alice", "alice") as (old, new):
+    async with asyncio.timeout(5 * PATIENCE), people(site, "alice", "alice") as (old, new):
         await old.sign_in()
         assert (await old.http.get("/starlette/whoami")).json() == {"user": "alice"}
         async with (
@@ -61,11 +61,8 @@ async def test_inv2_starlette_is_cut_off_with_the_session(site: Daphne) -> None:
 
 @pytest_asyncio.fixture
 async def signed_in(transactional_db: None) -> tuple[UserSession, dict[str, Any]]:
-    client = AsyncClient()
-    await client.aforce_login(await User.objects.acreate_user("alice"))
-    cookie = client.cookies["sessionid"].value
-    scope = {"path": "/somewhere/", "headers": [(b"cookie", f"sessionid={cookie}".encode())]}
-    return await UserSession.objects.aget(), scope
+    browser = await signed_in_browser()
+    return await browser.row(), {"path": "/somewhere/", "headers": [browser.cookie_header]}
 
 
 def connect(app: Any, scope: dict[str, Any], kind: str) -> ApplicationCommunicator:
@@ -87,10 +84,10 @@ async def test_guard_accepts_before_it_closes_what_was_never_accepted(
     await socket.send_input({"type": "websocket.connect"})
     assert await socket.receive_nothing()
     await registry.aend(session, EndReason.REVOKED)
-    accepted = await socket.receive_output(SECONDS)
+    accepted = await socket.receive_output(PATIENCE)
     assert accepted == {"type": "websocket.accept", "subprotocol": "chat"}
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    await socket.wait(SECONDS)
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_cancels_an_app_that_does_not_listen(
@@ -110,12 +107,12 @@ async def test_guard_cancels_an_app_that_does_not_listen(
 
     socket = connect(deaf, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    async with asyncio.timeout(SECONDS):
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    async with asyncio.timeout(PATIENCE):
         await cleaned_up.wait()
-    await socket.wait(SECONDS)  # without CancelledError: the server need not know
+    await socket.wait(PATIENCE)  # without CancelledError: the server need not know
 
 
 async def test_guard_drops_what_an_app_says_after_the_end(
@@ -133,10 +130,10 @@ async def test_guard_drops_what_an_app_says_after_the_end(
 
     socket = connect(talkative, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    await socket.wait(SECONDS)
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(PATIENCE)
     assert await socket.receive_nothing()
 
 
@@ -153,12 +150,12 @@ async def test_guard_closes_no_socket_that_its_app_has_closed(
 
     socket = connect(done, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
-    assert (await socket.receive_output(SECONDS))["code"] == 1000
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["code"] == 1000
     await registry.aend(session, EndReason.REVOKED)
     assert await socket.receive_nothing()
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait(SECONDS)
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_brings_an_app_nothing_that_came_after_the_end(
@@ -176,12 +173,12 @@ async def test_guard_brings_an_app_nothing_that_came_after_the_end(
 
     socket = connect(busy, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
     await socket.send_input({"type": "websocket.receive", "text": "transfer everything"})
     ended.set()
-    await socket.wait(SECONDS)
+    await socket.wait(PATIENCE)
     assert heard == ["websocket.disconnect"]
 
 
@@ -202,9 +199,9 @@ async def test_guard_starts_no_app_for_a_session_that_ends_meanwhile(
     monkeypatch.setattr(guard, "find_status", find_and_end)
     socket = connect(app, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    await socket.wait(SECONDS)
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_loses_and_reorders_no_message(
@@ -220,13 +217,13 @@ async def test_guard_loses_and_reorders_no_message(
 
     socket = connect(echo, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     texts = [str(number) for number in range(500)]
     for text in texts:
         await socket.send_input({"type": "websocket.receive", "text": text})
-    assert [(await socket.receive_output(SECONDS))["text"] for _ in texts] == texts
+    assert [(await socket.receive_output(PATIENCE))["text"] for _ in texts] == texts
     await socket.send_input({"type": "websocket.disconnect", "code": 1000})
-    await socket.wait(SECONDS)
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_keeps_a_message_for_an_app_that_stops_waiting_as_it_comes(
@@ -253,13 +250,13 @@ async def test_guard_keeps_a_message_for_an_app_that_stops_waiting_as_it_comes(
 
     socket = connect(impatient, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     for step in steps:
         await asyncio.sleep(0)
         await socket.send_input({"type": "websocket.receive", "text": str(step)})
         came.set()
-        assert (await socket.receive_output(SECONDS))["text"] == str(step)
-    await socket.wait(SECONDS)
+        assert (await socket.receive_output(PATIENCE))["text"] == str(step)
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_lets_an_app_raise_what_it_likes(
@@ -272,7 +269,7 @@ async def test_guard_lets_an_app_raise_what_it_likes(
 
     socket = connect(broken, scope, "websocket")
     with pytest.raises(TimeoutError, match="of its own"):
-        await socket.wait(SECONDS)
+        await socket.wait(PATIENCE)
 
 
 class Forgetful(AsyncConsumer):
@@ -310,10 +307,10 @@ async def test_guard_tells_a_consumer_once_that_its_client_has_left(
     monkeypatch.setattr(consumer, "disconnects", [])
     socket = connect(consumer.as_asgi(), scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    await socket.wait(SECONDS)
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(PATIENCE)
     assert consumer.disconnects == [4001]
 
 
@@ -333,10 +330,10 @@ async def test_guard_cancels_an_app_that_goes_on_asking_for_messages(
 
     socket = connect(insatiable, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     await registry.aend(session, EndReason.REVOKED)
-    assert await socket.receive_output(SECONDS) == {"type": "websocket.close", "code": 4001}
-    await socket.wait(SECONDS)
+    assert await socket.receive_output(PATIENCE) == {"type": "websocket.close", "code": 4001}
+    await socket.wait(PATIENCE)
     assert heard == ["websocket.disconnect"]
 
 
@@ -362,11 +359,11 @@ async def test_guard_adds_nothing_to_a_socket_that_its_app_denies(
 
     socket = connect(denying, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert [await socket.receive_output(SECONDS) for _ in says] == says
+    assert [await socket.receive_output(PATIENCE) for _ in says] == says
     await registry.aend(session, EndReason.REVOKED)
     assert await socket.receive_nothing()
     resume.set()
-    await socket.wait(SECONDS)
+    await socket.wait(PATIENCE)
 
 
 async def test_guard_does_not_mind_an_app_that_finishes_as_its_session_ends(
@@ -384,11 +381,11 @@ async def test_guard_does_not_mind_an_app_that_finishes_as_its_session_ends(
 
     socket = connect(finishing, scope, "websocket")
     await socket.send_input({"type": "websocket.connect"})
-    assert (await socket.receive_output(SECONDS))["type"] == "websocket.accept"
+    assert (await socket.receive_output(PATIENCE))["type"] == "websocket.accept"
     [entry] = get_watcher()._waiters[session.pk]
     finish.set()
-    entry.end(notice_of_missing(session.pk))
-    await socket.wait(SECONDS)
+    entry.end(notice_of_unknown(session.pk))
+    await socket.wait(PATIENCE)
     assert await socket.receive_nothing()
     assert problems == []
 
@@ -422,7 +419,7 @@ class Held:
 
 async def hear(request: ApplicationCommunicator, messages: list[dict[str, Any]]) -> None:
     for message in messages:
-        assert await request.receive_output(SECONDS) == message
+        assert await request.receive_output(PATIENCE) == message
 
 
 @pytest.mark.parametrize(
@@ -447,13 +444,13 @@ async def test_request_that_is_running_when_its_session_ends_gets_its_own_answer
     request = connect(app, scope, "http")
     await request.send_input({"type": "http.request", "body": b""})
     await hear(request, before)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await app.waits.wait()
     await registry.aend(session, EndReason.REVOKED)
     assert await request.receive_nothing()
     app.may_go_on.set()
     await hear(request, after)
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
     assert await request.receive_nothing()
 
 
@@ -475,7 +472,7 @@ async def test_request_that_signs_its_user_out_gets_its_own_answer(
     assert await request.receive_nothing()
     await request.send_input({"type": "http.request", "body": b"bye"})
     await hear(request, [NO_CONTENT, LAST])
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
 
 
 async def test_request_that_comes_after_the_end_of_its_session_gets_401(
@@ -488,11 +485,11 @@ async def test_request_that_comes_after_the_end_of_its_session_gets_401(
         raise AssertionError("the app was started")
 
     request = connect(app, scope, "http")
-    start = await request.receive_output(SECONDS)
+    start = await request.receive_output(PATIENCE)
     assert start["status"] == 401
     assert (b"session-ended", b"revoked") in start["headers"]
-    assert b'"session_ended"' in (await request.receive_output(SECONDS))["body"]
-    await request.wait(SECONDS)
+    assert b'"session_ended"' in (await request.receive_output(PATIENCE))["body"]
+    await request.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("before", [[START], [START, STREAM]])
@@ -506,7 +503,7 @@ async def test_inv2_stream_of_an_app_is_cut_when_its_session_ends(
     await registry.aend(session, EndReason.REVOKED)
     await hear(request, [LAST])
     app.may_go_on.set()
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
     assert await request.receive_nothing()
 
 
@@ -527,7 +524,7 @@ async def test_inv2_stream_that_begins_after_the_end_is_cut_at_its_first_part(
     request = connect(late, scope, "http")
     await request.send_input({"type": "http.request", "body": b""})
     await hear(request, [START, STREAM, LAST])
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
     assert told == ["http.disconnect"]
     assert await request.receive_nothing()
 
@@ -547,7 +544,7 @@ async def test_inv2_stream_that_begins_after_the_end_and_is_silent_is_cut(
     request = connect(silent, scope, "http")
     await request.send_input({"type": "http.request", "body": b""})
     await hear(request, [START, LAST])
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
 
 
 async def test_guard_lets_an_app_work_on_behind_a_complete_answer(
@@ -570,7 +567,7 @@ async def test_guard_lets_an_app_work_on_behind_a_complete_answer(
     await registry.aend(session, EndReason.REVOKED)
     assert await request.receive_nothing(timeout=0.2)
     work.set()
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
     assert done == [True]
 
 
@@ -592,7 +589,7 @@ async def test_guard_tells_everybody_in_an_app_who_waits_for_its_client(
     await hear(request, [START])
     await registry.aend(session, EndReason.REVOKED)
     await hear(request, [LAST])
-    await request.wait(SECONDS)
+    await request.wait(PATIENCE)
     assert told == ["http.disconnect"] * 2
 
 
@@ -636,7 +633,7 @@ async def test_guard_holds_an_app_back_as_its_client_does(
         client.read()
         await await_until(lambda count=count: len(client.heard) == count, "it to be heard")
         assert len(sent) in (count - 2, count - 1)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await request
     assert client.heard == [START, STREAM, STREAM, STREAM, LAST]
 
@@ -659,7 +656,7 @@ async def test_guard_does_not_wait_for_a_client_that_reads_nothing(
     client.read()
     await await_until(lambda: client.heard == [START], "the start to be heard")
     await registry.aend(session, EndReason.REVOKED)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await request
     assert client.heard == [START]
 
@@ -677,6 +674,6 @@ async def test_guard_leaves_strangers_alone(transactional_db: None) -> None:
             seen.append(receive.__self__)
 
     socket = connect(app, {"path": "/somewhere/", "headers": []}, "websocket")
-    await socket.wait(SECONDS)
+    await socket.wait(PATIENCE)
     assert seen[0] is False
     assert not isinstance(seen[1], cutoff.Connection)

@@ -12,19 +12,18 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
-from django.contrib.auth.models import User
-from django.test import AsyncClient
 from django.urls import path
 
 from live_single_session import registry
-from live_single_session.models import EndReason, UserSession
+from live_single_session.models import EndReason
 from live_single_session.realtime.watcher import get_watcher
 from live_single_session.routing import SingleSessionMiddlewareStack, websocket_urlpatterns
-from tests.servers.waiting import await_until
+from tests.helpers.browsers import AsyncBrowser, signed_in_browser
+from tests.servers.waiting import PATIENCE, await_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-ROUNDS = 1000  # of each way to end, in each kind of socket
+ROUNDS = 200  # of each way to end, in each kind of socket
 AT_ONCE = 50
 
 
@@ -44,30 +43,11 @@ application = SingleSessionMiddlewareStack(
 )
 
 
-class Browser:
-    """A signed-in browser, without a server in between."""
-
-    def __init__(self, cookie: str, session: UserSession) -> None:
-        self.headers = [(b"cookie", f"sessionid={cookie}".encode())]
-        self.session = session
-
-    async def connect(self, where: str) -> WebsocketCommunicator:
-        socket = WebsocketCommunicator(application, where, headers=self.headers)
-        connected, _ = await socket.connect(timeout=10)
-        assert connected
-        return socket
-
-
-@pytest_asyncio.fixture
-async def alice() -> User:
-    return await User.objects.acreate_user("alice")
-
-
-async def sign_in(user: User) -> Browser:
-    client = AsyncClient()
-    await client.aforce_login(user)
-    session = await UserSession.objects.live().aget()
-    return Browser(client.cookies["sessionid"].value, session)
+async def connect(browser: AsyncBrowser, where: str) -> WebsocketCommunicator:
+    socket = WebsocketCommunicator(application, where, headers=[browser.cookie_header])
+    connected, _ = await socket.connect(timeout=PATIENCE)
+    assert connected
+    return socket
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -86,21 +66,21 @@ async def nothing_left() -> AsyncIterator[None]:
     assert watch._task is None
 
 
-async def leave(socket: WebsocketCommunicator, browser: Browser) -> None:
+async def leave(socket: WebsocketCommunicator, browser: AsyncBrowser) -> None:
     await socket.disconnect()
 
 
-async def break_off(socket: WebsocketCommunicator, browser: Browser) -> None:
+async def break_off(socket: WebsocketCommunicator, browser: AsyncBrowser) -> None:
     """What a server does that shuts down, or loses patience."""
     socket.future.cancel()
     with suppress(asyncio.CancelledError):
         await socket.future
 
 
-async def fail(socket: WebsocketCommunicator, browser: Browser) -> None:
+async def fail(socket: WebsocketCommunicator, browser: AsyncBrowser) -> None:
     await socket.send_to(text_data="fail")
     with suppress(ZeroDivisionError):
-        await socket.wait(timeout=10)
+        await socket.wait(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -113,28 +93,26 @@ async def fail(socket: WebsocketCommunicator, browser: Browser) -> None:
         ("/ws/talk/", fail),
     ],
 )
-async def test_nothing_is_left_when_a_connection_ends(
-    alice: User, where: str, end: Any
-) -> None:
-    browser = await sign_in(alice)
+async def test_nothing_is_left_when_a_connection_ends(where: str, end: Any) -> None:
+    browser = await signed_in_browser()
     for _ in range(ROUNDS // AT_ONCE):
-        sockets = await asyncio.gather(*(browser.connect(where) for _ in range(AT_ONCE)))
+        sockets = await asyncio.gather(*(connect(browser, where) for _ in range(AT_ONCE)))
         await asyncio.gather(*(end(socket, browser) for socket in sockets))
 
 
 @pytest.mark.parametrize("where", ["/ws/live-single-session/", "/ws/talk/"])
-async def test_nothing_is_left_when_a_session_ends(alice: User, where: str) -> None:
+async def test_nothing_is_left_when_a_session_ends(where: str) -> None:
     for _ in range(ROUNDS // AT_ONCE):
-        browser = await sign_in(alice)
-        sockets = await asyncio.gather(*(browser.connect(where) for _ in range(AT_ONCE)))
-        await registry.aend(browser.session, EndReason.REVOKED)
+        browser = await signed_in_browser()
+        sockets = await asyncio.gather(*(connect(browser, where) for _ in range(AT_ONCE)))
+        await registry.aend(await browser.row(), EndReason.REVOKED)
         for socket in sockets:
-            while (message := await socket.receive_output(timeout=10))[
+            while (message := await socket.receive_output(timeout=PATIENCE))[
                 "type"
             ] != "websocket.close":
                 assert where == "/ws/live-single-session/", message  # no frame of ours
             assert message["code"] == 4001
-            await socket.wait(timeout=10)
+            await socket.wait(timeout=PATIENCE)
     # The consumer was told that its client had left, and has cleaned up.
     assert "talk" not in get_channel_layer().groups
 
@@ -163,18 +141,18 @@ class Streaming:
 streaming = Streaming()
 
 
-async def open_stream(browser: Browser) -> ApplicationCommunicator:
-    scope = {"type": "http", "path": "/events/", "headers": browser.headers}
+async def open_stream(browser: AsyncBrowser) -> ApplicationCommunicator:
+    scope = {"type": "http", "path": "/events/", "headers": [browser.cookie_header]}
     stream = ApplicationCommunicator(SingleSessionMiddlewareStack(streaming), scope)
     await stream.send_input({"type": "http.request", "body": b""})
-    assert (await stream.receive_output(timeout=10))["status"] == 200
-    assert (await stream.receive_output(timeout=10))["body"] == b"tick"
+    assert (await stream.receive_output(timeout=PATIENCE))["status"] == 200
+    assert (await stream.receive_output(timeout=PATIENCE))["body"] == b"tick"
     return stream
 
 
 async def leave_stream(stream: ApplicationCommunicator) -> None:
     await stream.send_input({"type": "http.disconnect"})
-    await stream.wait(timeout=10)
+    await stream.wait(timeout=PATIENCE)
 
 
 async def break_stream_off(stream: ApplicationCommunicator) -> None:
@@ -184,21 +162,21 @@ async def break_stream_off(stream: ApplicationCommunicator) -> None:
 
 
 @pytest.mark.parametrize("end", [leave_stream, break_stream_off])
-async def test_nothing_is_left_when_a_stream_ends(alice: User, end: Any) -> None:
-    browser = await sign_in(alice)
+async def test_nothing_is_left_when_a_stream_ends(end: Any) -> None:
+    browser = await signed_in_browser()
     for _ in range(ROUNDS // AT_ONCE):
         streams = await asyncio.gather(*(open_stream(browser) for _ in range(AT_ONCE)))
         await asyncio.gather(*(end(stream) for stream in streams))
     assert streaming.serving == 0
 
 
-async def test_nothing_is_left_when_the_session_of_a_stream_ends(alice: User) -> None:
+async def test_nothing_is_left_when_the_session_of_a_stream_ends() -> None:
     for _ in range(ROUNDS // AT_ONCE):
-        browser = await sign_in(alice)
+        browser = await signed_in_browser()
         streams = await asyncio.gather(*(open_stream(browser) for _ in range(AT_ONCE)))
-        await registry.aend(browser.session, EndReason.REVOKED)
+        await registry.aend(await browser.row(), EndReason.REVOKED)
         for stream in streams:
-            last = await stream.receive_output(timeout=10)
+            last = await stream.receive_output(timeout=PATIENCE)
             assert last == {"type": "http.response.body", "body": b""}
-            await stream.wait(timeout=10)
+            await stream.wait(timeout=PATIENCE)
     assert streaming.serving == 0

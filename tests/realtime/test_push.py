@@ -18,9 +18,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
+from live_single_session.realtime import push
 from live_single_session.realtime.push import group_of
+from live_single_session.registry import db, maintenance
 from live_single_session.signals import session_ended, session_started
-from tests.helpers.clients import PATIENCE, AsyncBrowser, Browser
+from tests.helpers.browsers import PATIENCE, AsyncBrowser, Browser
 from tests.site import views
 from tests.site.people import credentials
 
@@ -117,7 +119,7 @@ def test_inv5_a_login_notices_no_fault(settings, alice, layer, url, heard, caplo
     old, new = Browser(), Browser()
     old.sign_in(path=url)
     new.sign_in(path=url)
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
     assert sorted(event for event, _ in heard) == ["ended", "started", "started"]
     warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(warnings) == 1
@@ -131,7 +133,7 @@ async def test_inv5_a_login_under_asgi_notices_no_fault(settings, alice, layer, 
     old, new = AsyncBrowser(), AsyncBrowser()
     await old.sign_in(path=url)
     await new.sign_in(path=url)
-    assert (await old.user(), await new.user()) == (None, "alice")
+    assert (await old.who(), await new.who()) == (None, "alice")
 
 
 @faults
@@ -148,7 +150,7 @@ def test_inv5_a_login_that_ends_several_sessions_waits_once(settings, alice, bob
     use(settings, HangingLayer)
     browser.sign_in("bob")
     assert _reasons() == {"superseded", "user_switched"}
-    assert caplog.text.count("The channel layer failed (TimeoutError)") == 1
+    assert caplog.text.count("The channel layer failed (TimeoutError, at ") == 1
 
 
 async def test_inv5_a_login_under_asgi_that_ends_several_sessions_waits_once(
@@ -167,6 +169,63 @@ async def test_inv5_a_login_under_asgi_that_ends_several_sessions_waits_once(
     assert layer.log[:2] == ["asked", "given up"]
 
 
+def test_inv5_a_silent_layer_is_waited_for_once(settings, django_user_model, caplog):
+    """A transaction that ends the sessions of many users waits as long as one of one."""
+    for number in range(5):
+        django_user_model.objects.create_user(f"user{number}", password="pw")
+    for user in django_user_model.objects.all():
+        Browser().force_login(user)
+    use(settings, HangingLayer)
+    with transaction.atomic():
+        for user in django_user_model.objects.all():
+            user.is_active = False
+            user.save()
+    assert _reasons() == {"deactivated"}
+    assert UserSession.objects.live().count() == 0
+    assert caplog.text.count("The channel layer failed (TimeoutError)") == 1
+
+
+def test_inv4_a_layer_that_answers_again_is_heard(settings, alice):
+    use(settings, HangingLayer)
+    Browser().sign_in()
+    Browser().sign_in()
+    assert push.silence.is_remembered()
+    layer = use(settings, RecordingLayer)
+    Browser().sign_in()
+    assert len(layer.sent) == 1
+    assert not push.silence.is_remembered()
+
+
+def test_inv2_sessions_of_many_end_before_anybody_is_told(settings, alice, bob, monkeypatch):
+    Browser().sign_in("alice")
+    Browser().sign_in("bob")
+    live_when_told = []
+    monkeypatch.setattr(db, "CHUNK", 1)
+
+    def note(**kwargs):
+        live_when_told.append(UserSession.objects.live().count())
+
+    session_ended.connect(note, weak=False)
+    try:
+        assert maintenance.end_many(UserSession.objects.all(), EndReason.REVOKED) == 2
+    finally:
+        session_ended.disconnect(note)
+    assert live_when_told == [0, 0]
+
+
+class LayerThatNobodyCanMake(InMemoryChannelLayer):
+    def __init__(self, **kwargs):
+        raise KeyError("address")
+
+
+def test_inv5_a_layer_whose_constructor_raises_is_in_the_log(settings, alice, caplog):
+    """Channels takes it for none where it raises a KeyError."""
+    use(settings, LayerThatNobodyCanMake)
+    Browser().sign_in()
+    Browser().sign_in()
+    assert "The channel layer can't be made (KeyError)" in caplog.text
+
+
 def _reasons():
     return set(UserSession.objects.ended().values_list("end_reason", flat=True))
 
@@ -178,7 +237,7 @@ async def test_inv5_a_layer_at_capacity_delays_no_login(settings, alice):
     browsers = [AsyncBrowser() for _ in range(4)]
     for browser in browsers:
         await browser.sign_in()
-    assert [await browser.user() for browser in browsers] == [None] * 3 + ["alice"]
+    assert [await browser.who() for browser in browsers] == [None] * 3 + ["alice"]
 
 
 def test_inv5_without_a_layer_a_login_goes_on(settings, alice):
@@ -186,7 +245,7 @@ def test_inv5_without_a_layer_a_login_goes_on(settings, alice):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 def test_inv5_a_layer_that_can_not_be_made_fails_no_login(settings, alice):
@@ -194,7 +253,7 @@ def test_inv5_a_layer_that_can_not_be_made_fails_no_login(settings, alice):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
 
 
 @pytest.mark.urls(__name__)
@@ -280,7 +339,7 @@ def test_inv7_no_key_is_in_a_message(settings, alice):
     old.sign_in()
     new.sign_in()
     digests = UserSession.objects.values_list("key_digest", flat=True)
-    for secret in [old.key, new.key, *digests]:
+    for secret in [old.cookie, new.cookie, *digests]:
         assert secret not in repr(layer.sent)
 
 
@@ -319,7 +378,7 @@ def test_inv5_a_receiver_that_raises_harms_nobody(alice, heard, caplog):
     old, new = Browser(), Browser()
     old.sign_in()
     new.sign_in()
-    assert (old.user(), new.user()) == (None, "alice")
+    assert (old.who(), new.who()) == (None, "alice")
     assert sorted(event for event, _ in heard) == ["ended", "started", "started"]
     assert "a receiver of the site is broken" in caplog.text
 

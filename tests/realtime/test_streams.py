@@ -8,21 +8,19 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, StreamingHttpResponse
-from django.test import AsyncClient
 from django.urls import path
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from live_single_session.realtime import streams
 from live_single_session.realtime.watcher import get_watcher
-from tests.servers.waiting import await_until
+from tests.helpers.browsers import signed_in_browser
+from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
-SECONDS = 10.0  # a test that waits so long has failed
 
 cleaned_up: list[str] = []
 
@@ -83,6 +81,32 @@ async def broken_off() -> AsyncIterator[str]:
     raise asyncio.CancelledError
 
 
+async def stubborn() -> AsyncIterator[str]:
+    """Swallows one cancellation after the other."""
+    try:
+        yield "a secret"
+        for _ in range(6):
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        yield "another secret"
+    finally:
+        cleaned_up.append("secrets")
+
+
+async def of_whoever_asks(request: HttpRequest) -> AsyncIterator[str]:
+    """Looks its user up only when it is read, and waits for ever."""
+    try:
+        yield "a secret"
+        await request.auser()
+        await asyncio.Event().wait()
+    finally:
+        cleaned_up.append("secrets")
+
+
+async def lazy(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(of_whoever_asks(request))
+
+
 ALL_OF = {
     of_a_context: [b"set"] * 3,
     of_a_task_group: [b"begun", b"failed"],
@@ -125,7 +149,11 @@ def view_of(chunks: Callable[[], AsyncIterator[str]]) -> Any:
 
 urlpatterns = [
     path("stream/", stream),
-    *(path(f"{it.__name__}/", view_of(it)) for it in (*ALL_OF, broken_off, deaf, in_scopes)),
+    path("lazy/", lazy),
+    *(
+        path(f"{it.__name__}/", view_of(it))
+        for it in (*ALL_OF, broken_off, deaf, in_scopes, stubborn)
+    ),
 ]
 
 
@@ -159,15 +187,15 @@ async def a_client(
 
 
 @asynccontextmanager
-async def a_request(where: str, blocked: bool = False) -> AsyncIterator[tuple[Any, ...]]:
-    browser = AsyncClient()
-    await browser.aforce_login(await User.objects.acreate_user("alice"))
-    cookie = f"sessionid={browser.cookies['sessionid'].value}"
+async def a_request(
+    where: str, blocked: bool = False, method: str = "GET"
+) -> AsyncIterator[tuple[Any, ...]]:
+    browser = await signed_in_browser()
     scope = {
         "type": "http",
-        "method": "GET",
+        "method": method,
         "path": where,
-        "headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())],
+        "headers": [(b"host", b"testserver"), browser.cookie_header],
     }
     said: asyncio.Queue[Any] = asyncio.Queue()
     to_say: asyncio.Queue[Any] = asyncio.Queue()
@@ -178,7 +206,7 @@ async def a_request(where: str, blocked: bool = False) -> AsyncIterator[tuple[An
         if blocked and message.get("body"):
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         site = asyncio.create_task(get_asgi_application()(scope, to_say.get, send))
         yield said, to_say, site
 
@@ -222,6 +250,24 @@ async def test_inv2_stream_that_loses_a_cancellation_ends_with_its_session(
     await nothing_is_left()
 
 
+async def test_inv2_stream_that_looks_its_user_up_late_ends_with_its_session() -> None:
+    async with a_client(where="/lazy/") as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        assert "body" not in await said.get()  # it is complete
+    await nothing_is_left()
+
+
+async def test_inv2_stream_that_swallows_cancellations_says_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is cancelled until it stops, and its author finds one line for it in the log."""
+    monkeypatch.setattr(streams, "PATIENCE_SECONDS", 0.02)
+    async with a_client(where="/stubborn/") as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        assert "body" not in await said.get()  # it is complete
+    assert caplog.text.count("goes on to wait after its session has ended") == 1
+
+
 async def test_inv2_stream_of_a_task_group_ends_with_its_session() -> None:
     async with a_client(where="/in_scopes/") as said:
         await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
@@ -255,9 +301,10 @@ async def test_stream_that_is_broken_off_is_not_complete() -> None:
         assert said.empty()
 
 
-async def test_stream_that_may_be_cut_says_no_length() -> None:
-    """Clients would wait for the rest, and servers fail."""
-    async with a_request("/of_a_context/") as (said, _, site):
+@pytest.mark.parametrize(("method", "says"), [("GET", False), ("HEAD", True)])
+async def test_inv10_stream_that_may_be_cut_says_no_length(method: str, says: bool) -> None:
+    """Clients would wait for the rest, and servers fail; of a HEAD there is no rest."""
+    async with a_request("/of_a_context/", method=method) as (said, _, site):
         names = {name.lower() for name, _ in (await said.get())["headers"]}
-        assert b"content-length" not in names
+        assert (b"content-length" in names) == says
         await site

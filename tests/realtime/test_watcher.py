@@ -1,6 +1,7 @@
 """Invariant 4: the watch finds out what nobody told it, whatever the layer does."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -9,11 +10,11 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from channels.db import database_sync_to_async
 from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
-from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -21,17 +22,17 @@ from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
 from live_single_session.notices import EndNotice
 from live_single_session.realtime import watcher
+from live_single_session.realtime.lookup import Place, place_of
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
 from live_single_session.realtime.watcher import watching
 from live_single_session.registry import ending
+from tests.helpers.browsers import signed_in_browser
 from tests.helpers.people import hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.redis import RedisServer
-from tests.servers.waiting import await_until
+from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SECONDS = 10.0  # a test that waits so long has failed
 
 
 @pytest.fixture(autouse=True)
@@ -54,14 +55,13 @@ def layer() -> Any:
 
 
 async def sign_in() -> UserSession:
-    user, _ = await User.objects.aget_or_create(username="alice")
-    await AsyncClient().aforce_login(user)
-    return await UserSession.objects.live().select_related("user").aget()
+    session: UserSession = await (await signed_in_browser()).row()
+    return session
 
 
 @asynccontextmanager
 async def watched(session: UserSession) -> AsyncIterator["asyncio.Future[EndNotice]"]:
-    async with asyncio.timeout(SECONDS), watching(session.pk, session.user_id) as ended:
+    async with asyncio.timeout(PATIENCE), watching(session.pk, session.user_id) as ended:
         yield ended
 
 
@@ -83,9 +83,15 @@ async def the_user_was_deactivated(session: UserSession) -> str:
     return EndReason.DEACTIVATED
 
 
-async def the_row_is_missing(session: UserSession) -> str:
+async def the_user_was_deleted(session: UserSession) -> str:
     await UserSession.objects.filter(pk=session.pk).adelete()
+    users = User.objects.filter(pk=session.user_id)
+    await database_sync_to_async(users._raw_delete)("default")  # no signal is sent
     return EndReason.DEACTIVATED
+
+
+async def the_row_is_missing(session: UserSession) -> None:
+    await UserSession.objects.filter(pk=session.pk).adelete()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,7 @@ async def the_row_is_missing(session: UserSession) -> str:
         the_row_was_ended,
         the_session_expired,
         the_user_was_deactivated,
+        the_user_was_deleted,
         the_row_is_missing,
     ],
 )
@@ -133,7 +140,7 @@ async def test_recheck_of_many_sessions_is_one_query_for_each_500() -> None:
             assert ending.ended_among([row.pk for row in rows]) == {}
         return len(queries)
 
-    assert await watcher.database_sync_to_async(ask)() == 2
+    assert await database_sync_to_async(ask)() == 2
 
 
 async def test_inv4_newcomers_share_one_look_at_the_registry(
@@ -142,11 +149,11 @@ async def test_inv4_newcomers_share_one_look_at_the_registry(
     session = await sign_in()
     looks: list[int] = []
 
-    async def counting(ids: Any) -> Any:
-        looks.append(len(ids))
+    async def counting(place: Any, users: Any) -> Any:
+        looks.append(len(users))
         return {}
 
-    monkeypatch.setattr(watcher, "_ended_among", counting)
+    monkeypatch.setattr(watcher, "ended_in", counting)
     async with AsyncExitStack() as stack:
         contexts = [watching(uuid4(), session.user_id) for _ in range(200)]
         await asyncio.gather(*(stack.enter_async_context(context) for context in contexts))
@@ -343,21 +350,22 @@ async def test_inv4_a_slow_layer_keeps_nobody_waiting(layer: Callable[[Any], Any
     session = await sign_in()
     slow = layer(SlowLayer())
     async with AsyncExitStack() as others:
+        place = await place_of()
         for number in range(watch_many := 2_000):
-            others.enter_context(entered(number + 1_000))
+            others.enter_context(entered(number + 1_000, place))
         async with watched(session) as ended:
             slow.seconds = 0.15  # less than it may take, and half a minute for all
             await asyncio.sleep(0.3)  # the re-check has begun
             await the_row_was_ended(session)
             assert (await ended).reason == EndReason.REVOKED_BY_STAFF
-            async with asyncio.timeout(SECONDS), watching(uuid4(), watch_many):
+            async with asyncio.timeout(PATIENCE), watching(uuid4(), watch_many):
                 pass
 
 
 @contextmanager
-def entered(user_pk: int) -> Iterator[None]:
+def entered(user_pk: int, place: Place) -> Iterator[None]:
     """Somebody else's connection, which nobody waits for."""
-    entry = watcher.get_watcher().enter(uuid4(), group_of(user_pk, "default"))
+    entry = watcher.get_watcher().enter(watcher.Waiter(uuid4(), user_pk, place))
     try:
         yield
     finally:
@@ -418,7 +426,7 @@ async def test_inv4_a_user_whose_row_is_locked_keeps_nobody_else_waiting(
                 somebody.commit()
                 somebody.execute("SELECT FROM auth_user WHERE username = 'alice' FOR UPDATE")
                 await asyncio.sleep(2)  # two re-checks find that her session has expired
-                async with asyncio.timeout(SECONDS), bob.tab():
+                async with asyncio.timeout(PATIENCE), bob.tab():
                     pass
             told = await hear(tab)
             assert told["reason"] == "expired"
@@ -461,19 +469,52 @@ async def test_registry_that_can_not_be_asked_is_asked_again(
 ) -> None:
     settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
     session = await sign_in()
-    ask = watcher._ended_among
+    ask = watcher.ended_in
     failures = iter([OperationalError(), OperationalError()])
     monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.01)
 
-    async def stumbling(ids: Any) -> Any:
+    async def stumbling(*args: Any) -> Any:
         for failure in failures:
             raise failure
-        return await ask(ids)
+        return await ask(*args)
 
-    monkeypatch.setattr(watcher, "_ended_among", stumbling)
+    monkeypatch.setattr(watcher, "ended_in", stumbling)
     await the_row_was_ended(session)
     async with watched(session) as ended:
         assert (await ended).reason == EndReason.REVOKED_BY_STAFF
+
+
+async def test_inv9_registry_that_can_not_be_asked_hangs_and_ends_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = await sign_in()
+    asked: list[Any] = []
+
+    async def away(*args: Any) -> Any:
+        asked.append(args)
+        raise OperationalError
+
+    monkeypatch.setattr(watcher, "ended_in", away)
+    monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.01)
+    async with watched(session) as ended:
+        await await_until(lambda: len(asked) > 3, "it to be asked again")
+        assert not ended.done()
+    assert caplog.text.count("The registry can't be asked") == 1
+
+
+if sys.version_info >= (3, 12):
+
+    async def test_inv4_tasks_that_start_at_once_hear_as_well(settings: Any) -> None:
+        settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 3600}
+        session = await sign_in()
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        try:
+            async with watched(session) as ended:
+                assert await registry.aend(session, EndReason.REVOKED)
+                assert (await ended).reason == EndReason.REVOKED
+        finally:
+            loop.set_task_factory(None)
 
 
 async def test_inv3_recheck_finishes_what_a_dead_process_left(settings: Any) -> None:
@@ -495,7 +536,7 @@ async def test_idle_socket_stays_open_with_the_defaults_of_redis_py(
     site = start_daphne(
         DATABASE_URL=site_database("sqlite"), CHANNEL_LAYER="redis", REDIS_URL=redis.url
     )
-    async with asyncio.timeout(30), people(site, "alice", "alice") as (old, new):
+    async with asyncio.timeout(120), people(site, "alice", "alice") as (old, new):
         await old.sign_in()
         async with old.tab() as tab:
             with pytest.raises(TimeoutError):

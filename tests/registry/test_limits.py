@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session import policy as rules
 from live_single_session.models import UserSession
-from tests.helpers.clients import API, FIREFOX, SAFARI, AsyncBrowser, Browser, who
+from tests.helpers.browsers import API, FIREFOX, SAFARI, AsyncBrowser, Browser, who
 from tests.site.people import credentials
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
@@ -23,15 +23,6 @@ def nonsense(user, request):
 def by_header(user, request):
     """A tariff that comes with the request; an automated client has no limit."""
     return None if request.headers.get("X-Robot") else 1
-
-
-def login(browser, **headers):
-    return browser.post(
-        "/api/login/",
-        credentials("alice"),
-        content_type="application/json",
-        headers={**API, **headers},
-    )
 
 
 def test_staff_have_one_session_and_customers_any(alice, carol, policy):
@@ -56,7 +47,7 @@ def test_a_callable_that_raises_fails_the_login_and_nobody_else_s(
     policy(**{"ON_LIMIT": mode, setting: broken})
     phone.raise_request_exception = False
     with caplog.at_level(logging.ERROR, "live_single_session"):
-        assert login(phone).status_code == 500
+        assert phone.try_to_sign_in().status_code == 500
     assert f"LIVE_SINGLE_SESSION['{setting}'] raised for user {alice.pk}" in caplog.text
     assert "the tariff table is gone" in caplog.text
     assert who(laptop, phone) == ["alice", None]
@@ -66,11 +57,9 @@ def test_a_callable_that_raises_fails_the_login_and_nobody_else_s(
 async def test_an_async_login_fails_as_closed(alice, policy):
     browser = AsyncBrowser(raise_request_exception=False)
     policy(LIMIT=broken)
-    response = await browser.post(
-        "/async/api/login/", credentials("alice"), content_type="application/json"
-    )
+    response = await browser.post_json("/async/api/login/", credentials("alice"))
     assert response.status_code == 500
-    assert await browser.user() is None
+    assert await browser.who() is None
     assert not await UserSession.objects.aexists()
 
 
@@ -78,7 +67,7 @@ def test_a_callable_that_returns_nonsense_fails_the_login(alice, laptop, phone, 
     laptop.sign_in()
     policy(LIMIT=nonsense)
     phone.raise_request_exception = False
-    assert login(phone).status_code == 500
+    assert phone.try_to_sign_in().status_code == 500
     assert "'two'" in caplog.text
     assert who(laptop, phone) == ["alice", None]
 
@@ -93,17 +82,17 @@ def test_a_callable_that_raises_breaks_no_page_of_a_session_to_be_adopted(
     session.save()
     UserSession.objects.all().delete()
     policy(LIMIT=broken)
-    assert laptop.user() == "alice"
+    assert laptop.who() == "alice"
     assert "LIMIT'] raised" in caplog.text
     policy()
-    assert laptop.user() == "alice"
+    assert laptop.who() == "alice"
     assert UserSession.objects.count() == 1
 
 
 def test_a_callable_sees_the_request(alice, laptop, phone, policy):
     policy(LIMIT=by_header)
     laptop.sign_in()
-    assert login(phone, **{"X-Robot": "1"}).status_code == 200
+    assert phone.try_to_sign_in(headers={**API, "X-Robot": "1"}).status_code == 200
     assert who(laptop, phone) == ["alice", "alice"]
 
 
@@ -126,11 +115,11 @@ def test_a_lowered_limit_refuses_until_there_is_a_place(alice, policy, mode):
         browser.sign_in()
     policy(LIMIT=2, ON_LIMIT=mode)
     newest = Browser()
-    assert login(newest).status_code == 409
+    assert newest.try_to_sign_in().status_code == 409
     browsers[0].post("/api/logout/")
-    assert login(newest).status_code == 409
+    assert newest.try_to_sign_in().status_code == 409
     browsers[1].post("/api/logout/")
-    assert login(newest).status_code == 200
+    assert newest.try_to_sign_in().status_code == 200
 
 
 class TestSlots:
@@ -167,7 +156,7 @@ class TestSlots:
         laptop.sign_in()
         phone.sign_in()
         other_phone = Browser(headers={"User-Agent": SAFARI})
-        body = login(other_phone).json()
+        body = other_phone.try_to_sign_in().json()
         assert [place["device"] for place in body["sessions"]] == ["Mobile Safari on iOS"]
         if mode == "ask":
             other_phone.post("/session/choose/", {"choice": "continue"})

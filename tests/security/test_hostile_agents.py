@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 
 from live_single_session.models import UserSession
-from tests.helpers.clients import API, PAGE, Browser
+from tests.helpers.browsers import API, PAGE, Browser
 
 SCRIPT = '<script>alert("1")</script>'
 

@@ -3,7 +3,7 @@
 import pytest
 from django.views.decorators.debug import sensitive_variables
 
-from tests.helpers.clients import PAGE, Browser
+from tests.helpers.browsers import PAGE, Browser
 from tests.site.people import credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +23,7 @@ def switch_users(browser):
 
 
 def log_in(browser, name):
-    browser.post("/api/login/", credentials(name), content_type="application/json")
+    browser.post_json("/api/login/", credentials(name))
 
 
 def rotate(browser):
@@ -48,11 +48,11 @@ WHERE = [
     (sign_in_elsewhere, "registry.eviction.enforce_limit"),
     (sign_in_elsewhere, "registry.db.chunks"),
     (sign_in_elsewhere, "registry.engine.delete_rows"),
-    (switch_users, "registry.records.of_key"),
+    (switch_users, "registry.records.read_for_sign_in"),
     (switch_users, "registry.records.insert"),
     (rotate, "registry.records.live_row"),
-    (rotate, "registry.ending.suspect"),
-    (come_back, "registry.records.of_key"),
+    (rotate, "registry.outbox.mark"),
+    (come_back, "registry.records.find_session"),
     (come_back, "http.follow_ups.notice_of"),
     (ask, "session_status.notice_of"),
     (sign_out, "registry.ending.end_rows"),
@@ -64,7 +64,7 @@ WHERE = [
 def test_inv7_reports_of_errors(what, where, alice, bob, reports, monkeypatch):
     browser = Browser(raise_request_exception=False)
     browser.sign_in()
-    key = browser.key
+    key = browser.cookie
     if what in WITH_A_DEAD_COOKIE:
         Browser().sign_in()
     monkeypatch.setattr(f"live_single_session.{where}", broken)

@@ -18,7 +18,7 @@ from live_single_session.models import UserSession
 from live_single_session.realtime import consumer
 from live_single_session.routing import SingleSessionMiddlewareStack
 from live_single_session.urls import urlpatterns
-from tests.helpers.clients import API, FIREFOX, PAGE, SAFARI, AsyncBrowser, Browser
+from tests.helpers.browsers import API, FIREFOX, PAGE, SAFARI, AsyncBrowser, Browser
 from tests.site.people import credentials
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,32 +73,30 @@ def test_a_planted_cookie_is_never_signed_in(
         key = session.session_key
     else:
         evil.sign_in("bob")
-        key = evil.key
+        key = evil.cookie
         if planted == "ended":
             Browser().sign_in("bob")
     victim, thief = Browser(), Browser()
     victim.cookies["sessionid"] = thief.cookies["sessionid"] = key
     victim.sign_in("alice", path=login)
-    assert victim.key != key
-    assert victim.user() == "alice"
-    assert thief.user() != "alice"
+    assert victim.cookie != key
+    assert victim.who() == "alice"
+    assert thief.who() != "alice"
 
 
 def test_a_planted_cookie_is_not_signed_in_by_a_choice(alice: Any, settings: Any) -> None:
     settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "ask"}
     Browser().sign_in()
     victim = Browser()
-    answer = victim.post(
-        "/api/login/", credentials("alice"), content_type="application/json", headers=API
-    )
+    answer = victim.post_json("/api/login/", credentials("alice"), headers=API)
     assert answer.status_code == 409
     thief = Browser()
-    thief.cookies["sessionid"] = key = victim.key
-    assert thief.user() is None
+    thief.cookies["sessionid"] = key = victim.cookie
+    assert thief.who() is None
     victim.post(reverse("live_single_session:choose"), {"choice": "continue"}, headers=API)
-    assert victim.user() == "alice"
-    assert victim.key != key
-    assert thief.user() is None
+    assert victim.who() == "alice"
+    assert victim.cookie != key
+    assert thief.who() is None
 
 
 # Open redirects
@@ -253,7 +251,7 @@ def test_a_wrong_password_does_not_tell_who_is_signed_in(
     for name in ("alice", "bob", "nobody"):
         form = {"username": name, "password": "wrong"}
         page = Browser().post("/accounts/login/", form, headers=PAGE)
-        api = Browser().post("/api/login/", form, content_type="application/json")
+        api = Browser().post_json("/api/login/", form)
         text = re.sub(r'(csrfmiddlewaretoken" )?value="[^"]*"', "", page.text)
         answers.add((page.status_code, text, api.status_code, api.text))
     assert len(answers) == 1
@@ -321,10 +319,10 @@ def test_inv7_no_session_key_in_anything_shown(
         logging.getLogger("django.db.backends").setLevel(logging.WARNING)
         old, browser, admin = Browser(), Browser(), Browser()
         old.sign_in(HTTP_USER_AGENT=SAFARI)
-        old_key = old.key  # which its cookie loses once the session has ended
+        old_key = old.cookie  # which its cookie loses once the session has ended
         browser.sign_in(HTTP_USER_AGENT=FIREFOX)
         admin.sign_in("carol")
-        keys = [old_key, browser.key, admin.key]
+        keys = [old_key, browser.cookie, admin.cookie]
         row = UserSession.objects.get(user=alice, ended_at=None)
         shown = [browser.get(path, headers=PAGE) for path in ("/session/", "/private/")]
         shown.append(browser.get("/session/", headers=API))

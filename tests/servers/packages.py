@@ -28,6 +28,9 @@ PACKAGES = {
     "nginx": ["nginx-light"],
     "faketime": ["faketime"],
     "wrk": ["wrk"],
+    "npm": ["npm"],
+    "spin": ["spin"],
+    "cc": ["gcc", "libc6-dev"],
 }
 
 

@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.servers.packages import find
@@ -175,3 +176,13 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+@contextmanager
+def running(server: ServerProcess) -> Iterator[ServerProcess]:
+    """The server, started; closed when the context is left."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()

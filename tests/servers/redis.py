@@ -40,7 +40,7 @@ class RedisServer(ServerProcess):
 
     def has(self, key: str) -> bool:
         """Whether there is something under a key; nothing is, while it is away."""
-        with redis.Redis.from_url(self.url, socket_timeout=1) as client:
+        with redis.Redis.from_url(self.url, socket_timeout=10) as client:
             try:
                 return bool(client.exists(key))
             except redis.RedisError:

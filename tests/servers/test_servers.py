@@ -34,7 +34,7 @@ trivial_application = ProtocolTypeRouter({"http": trivial_http})
 
 
 def test_redis_survives_kill_pause_and_restart_on_the_same_port(redis):
-    client = redis_client.Redis.from_url(redis.url, socket_timeout=0.2)
+    client = redis_client.Redis.from_url(redis.url, socket_timeout=2)
     assert client.ping()
 
     redis.pause()

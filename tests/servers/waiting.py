@@ -9,9 +9,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PAUSE = 0.01  # seconds
+# Seconds that a busy machine may take for anything. A re-check comes after 30 by default: it
+# would hide that a push was never sent.
+PATIENCE = 25
 
 
-def wait_until(condition: Callable[[], T], what: str, seconds: float = 10) -> T:
+def wait_until(condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
     """The first true value of `condition`; an error that says `what` didn't happen."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -22,7 +25,7 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = 10) -> T:
 
 
 async def await_until(
-    condition: Callable[[], T | Awaitable[T]], what: str, seconds: float = 10
+    condition: Callable[[], T | Awaitable[T]], what: str, seconds: float = PATIENCE
 ) -> T:
     """The same, for a condition that may be async, without blocking the event loop."""
     deadline = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest
 
-from tests.servers.waiting import await_until, wait_until
+from tests.servers.waiting import PATIENCE, await_until, wait_until
 
 
 class Gate:
@@ -33,11 +33,11 @@ class Gate:
 
     def pass_through(self) -> None:
         self._arrived.touch()
-        wait_until(self._open.exists, "the gate to open", seconds=30)
+        wait_until(self._open.exists, "the gate to open", seconds=4 * PATIENCE)
 
     async def apass_through(self) -> None:
         self._arrived.touch()
-        await await_until(self._open.exists, "the gate to open", seconds=30)
+        await await_until(self._open.exists, "the gate to open", seconds=4 * PATIENCE)
 
     @property
     def _arrived(self) -> Path:

@@ -9,9 +9,9 @@ from tests import urls
 
 urlpatterns = [*urls.urlpatterns, path("hijack/", include("hijack.urls"))]
 
-# The middleware that docs/policies.md tells a site to write, as it stands there.
-POLICIES = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
-exec(re.search(r"^class ExemptImpersonation:\n.*?(?=^```)", POLICIES, re.S | re.M)[0])
+# The middleware that docs/recipes.md tells a site to write, as it stands there.
+RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+exec(re.search(r"^class ExemptImpersonation:\n.*?(?=^```)", RECIPES, re.S | re.M)[0])
 
 
 def limit(user, request):

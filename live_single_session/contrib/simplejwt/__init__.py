@@ -1,7 +1,7 @@
-"""One live session per user for JSON web tokens: djangorestframework-simplejwt's, with ``sid``.
+"""One live session per user for the JSON web tokens of djangorestframework-simplejwt.
 
-What a site names is found here, and loaded when it is first asked for: this package may
-be in ``INSTALLED_APPS``, and then must not load models.
+The public names are imported when they are first used: this package may be in
+``INSTALLED_APPS``, and must not load models then.
 """
 
 from importlib import import_module
@@ -12,6 +12,7 @@ _HOMES = {
     "JWTAuthMiddleware": "websocket",
     "JWTAuthentication": "authentication",
     "SessionEnded": "exceptions",
+    "SessionLimit": "exceptions",
     "TokenLogoutSerializer": "serializers",
     "TokenLogoutView": "views",
     "TokenObtainPairSerializer": "serializers",

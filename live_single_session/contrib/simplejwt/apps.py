@@ -1,4 +1,4 @@
-"""The room's entry in ``INSTALLED_APPS``: it is there for the system checks and the schema."""
+"""The app of the tokens: registers their system checks and their OpenAPI schema."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""Who is behind a request of an API: the bearer of a token whose session is live."""
+"""Authenticate API requests by tokens whose session is live."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class JWTAuthentication(authentication.JWTAuthentication):  # type: ignore[misc]
 
 
 def _note(request: Any, user: Any, token: Any) -> None:
-    """Let the rest of the request know in which session its user works."""
+    """Record the session of a request, for the middleware."""
     session_id = session_id_of(token)
     if session_id is not None:
         state_of(request).bearer = Bearer(session_id, user.pk)

@@ -1,7 +1,7 @@
-"""From a token to its user and its session: the one rule for requests, sockets and views.
+"""Validate a token, and find its user and session: for requests, websockets and views.
 
-A token is good if its signature is, its user is, and the session that it names is a live
-one of that user's. The user and the session are fetched in one query.
+A token is valid if its signature is, if its user may sign in, and if the session that it
+names is a live session of that user. User and session are fetched in one query.
 """
 
 from collections.abc import Callable
@@ -24,23 +24,23 @@ from live_single_session.registry import db, ending
 
 SID = "sid"
 
-# No server lets a longer header pass; what is longer isn't worth being parsed.
+# No server accepts a longer header, so nothing longer is parsed.
 MOST_CHARACTERS = 16_384
 
-# From a user to the sessions of that user, in a query.
+# The relation from a user to that user's sessions, in queries.
 SESSION = "live_single_session"
 
 
 @sensitive_variables()
 def decoded(decode: Callable[[Any], Any], raw: Any) -> Any:
-    """Return a token that was signed here and has not expired.
+    """Decode a token that was signed by this site and has not expired.
 
     Args:
-        decode: what decodes it, as the token classes of simplejwt do.
+        decode: the function that decodes it, such as a token class of simplejwt.
         raw: what the client sent, text or bytes.
 
     Raises:
-        InvalidToken: it is no such token.
+        InvalidToken: it is not such a token.
     """
     if len(raw) > MOST_CHARACTERS:
         raise InvalidToken
@@ -59,10 +59,10 @@ def session_id_of(token: Any) -> UUID | None:
         token: a decoded token, or its claims.
 
     Returns:
-        the id; None if the token carries none, and is accepted without.
+        the id; None if the token carries none and is accepted without one.
 
     Raises:
-        InvalidToken: it carries none and has to, or what it carries is no id.
+        InvalidToken: it carries none and must, or what it carries is no id.
     """
     claim = token.get(SID)
     if claim is None and conf.accepts_tokens_without_sid:
@@ -82,7 +82,7 @@ def user_of(token: Any) -> Any:
     Raises:
         SessionEnded: the token's session has ended.
         InvalidToken: the token names no user, or a session that isn't that user's.
-        AuthenticationFailed: the user may not sign in, or has another password by now.
+        AuthenticationFailed: the user is inactive, or the password was changed.
     """
     session_id = session_id_of(token)
     live = {} if session_id is None else {SESSION: session_id, f"{SESSION}__ended_at": None}
@@ -96,12 +96,12 @@ def user_of(token: Any) -> Any:
 
 
 def _find(token: Any, **match: Any) -> Any:
-    """Return the user whom a token names, if it is one that matches; else None."""
+    """Return the user that a token names, if the user matches; else None."""
     claim = token.get(api_settings.USER_ID_CLAIM)
     if claim is None:
         raise InvalidToken(_("Token contained no recognizable user identification"))
     user_model = get_user_model()
-    # Where the registry decides, and not a copy that lags behind.
+    # From the registry's database, not from a replica that lags behind.
     users = user_model.objects.using(db.database())
     try:
         return users.get(**{api_settings.USER_ID_FIELD: claim}, **match)
@@ -116,7 +116,7 @@ def _why_nobody(token: Any, session_id: UUID | None) -> AuthenticationFailed:
         return AuthenticationFailed(_("User not found"), code="user_not_found")
     user = _find(token)
     return (
-        SessionEnded(notice_of_unknown(session_id))
+        SessionEnded(notice_of_unknown(session_id, user_is_gone=True))
         if user is None
         else _why_not_live(user, session_id)
     )
@@ -133,10 +133,11 @@ def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
 
 
 def _inactive(session_id: UUID | None) -> AuthenticationFailed:
-    """End the session of a user who was deactivated behind the back of Django's signals."""
+    """End the session of a user who was deactivated without Django's signals."""
     if session_id is not None:
         row = ending.ended_among({session_id}).get(session_id)
-        return SessionEnded(notice_of(row) if row else notice_of_unknown(session_id))
+        missing = notice_of_unknown(session_id, user_is_gone=True)
+        return SessionEnded(notice_of(row) if row else missing)
     return AuthenticationFailed(_("User is inactive"), code="user_inactive")
 
 

@@ -1,7 +1,7 @@
-"""The settings of tokens: the one place that reads ``LIVE_SINGLE_SESSION_JWT``.
+"""The settings of tokens; no other module reads ``LIVE_SINGLE_SESSION_JWT``.
 
-They are read when they are used. A value that the room can't work with is found by the
-system checks, and refused here too, so that a slip of the pen never lets anybody in.
+They are read when they are used. An invalid value is reported by the system checks, and
+raises here as well, so that a spelling mistake never lets anybody in.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ class Conf:
 
     @property
     def accepts_tokens_without_sid(self) -> bool:
-        """Whether tokens from before the installation are good until they expire."""
+        """Whether tokens without ``sid`` are accepted until they expire."""
         return bool(_get("TOKENS_WITHOUT_SID") == ACCEPT)
 
     @property
     def websocket_query_parameter(self) -> str | None:
-        """Where in a websocket's query string a token may be; ``None``: nowhere."""
+        """The query parameter of websockets that may hold a token; ``None``: none may."""
         name: str | None = _get("WEBSOCKET_QUERY_PARAMETER")
         return name
 

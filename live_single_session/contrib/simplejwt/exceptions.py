@@ -1,7 +1,8 @@
-"""What a client is told whose session has ended."""
+"""What a client is told whose session has ended, or who finds no place to sign in."""
 
 from typing import Any
 
+from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.authentication import AUTH_HEADER_TYPES
 from rest_framework_simplejwt.exceptions import InvalidToken
 
@@ -11,24 +12,24 @@ from live_single_session.notices import HEADER, EndNotice
 class SessionEnded(InvalidToken):  # type: ignore[misc]
     """The session that a token carries has ended: 401, with the reason.
 
-    It is simplejwt's ``InvalidToken`` to those who catch that.
+    A subclass of simplejwt's ``InvalidToken``.
 
     Attributes:
-        reason: an ``EndReason``.
+        reason: an ``EndReason``, or ``unknown``.
     """
 
     auth_header = f'{AUTH_HEADER_TYPES[0]} realm="api", error="invalid_token"'
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
-        self.reason = notice.reason
+        self.reason = notice.code
 
     @property
     def status_code(self) -> int:
         """401, also where Django REST framework would make it a 403.
 
-        It does where the first of a view's authentication classes has no challenge, as
-        ``SessionAuthentication`` has none.
+        It does so where the first of a view's authentication classes has no
+        ``WWW-Authenticate`` header, such as ``SessionAuthentication``.
         """
         return 401
 
@@ -37,12 +38,22 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
         pass
 
 
+class SessionLimit(APIException):  # type: ignore[misc]
+    """The user is signed in on as many devices as are allowed: 409, with a list of them."""
+
+    status_code = 409
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__()
+        self.detail = body  # as it is: Django REST framework would make text of its numbers
+
+
 def tell_in_header(view: Any, error: Exception) -> None:
-    """Let a view's answer name the reason in its ``Session-Ended`` header.
+    """Add the reason to a view's response, as its ``Session-Ended`` header.
 
     Args:
-        view: a view of Django REST framework, or None where it is not known.
-        error: what it is about to answer.
+        view: a view of Django REST framework, or None where it is unknown.
+        error: what it has raised.
     """
     headers = getattr(view, "headers", None)
     if isinstance(error, SessionEnded) and headers is not None:

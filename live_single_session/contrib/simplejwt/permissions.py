@@ -1,4 +1,4 @@
-"""For sites that keep their own authentication: only live sessions get through."""
+"""``IsLiveSession``, for sites that keep their own authentication classes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ from live_single_session.contrib.simplejwt.exceptions import SessionEnded, tell_
 class IsLiveSession(BasePermission):  # type: ignore[misc]
     """Allows requests that come with a live session: by its token, or by its cookie.
 
-    The token (or a mapping of its claims) has to be in ``request.auth``, where
-    authentication classes leave it; its session costs one query. The cookie of an ended
-    session has not signed anybody in, so it costs none. What belongs to no session, such
-    as the tokens of Django REST framework or a password in each request, is refused.
+    The token (or a mapping of its claims) must be in ``request.auth``, where
+    authentication classes put it; it costs one query. A cookie costs none: that of an
+    ended session has signed nobody in. Credentials without a session, such as the tokens
+    of Django REST framework or a password in each request, are refused.
     """
 
     def has_permission(self, request: Any, view: Any) -> bool:
@@ -25,7 +25,7 @@ class IsLiveSession(BasePermission):  # type: ignore[misc]
 
         Raises:
             SessionEnded: 401 ``session_ended`` with the reason.
-            AuthenticationFailed: the token isn't good for another reason.
+            AuthenticationFailed: the token is invalid for another reason.
         """
         if not isinstance(request.auth, Token | Mapping):
             return _is_signed_in_by_cookie(request)

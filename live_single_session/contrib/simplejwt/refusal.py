@@ -1,4 +1,4 @@
-"""What an app is told whose sign-in by tokens the session limit refuses."""
+"""The response to a sign-in by tokens that the session limit refuses."""
 
 from typing import Any
 
@@ -23,8 +23,8 @@ def answer_refusal(request: Any, refused: LoginRefused) -> Response:
 def refusal_body(refused: LoginRefused) -> dict[str, Any]:
     """Return the JSON of a 409: which sessions are kept, and how to take over.
 
-    ``take_over`` is good for one sign-in, and only as long as nobody else has signed in:
-    an app that sends it without asking its user can't end what the user has never seen.
+    ``take_over`` is valid for one sign-in, and only until the user signs in elsewhere. So it
+    ends only sessions that were in the list.
     """
     body: dict[str, Any] = {
         "code": "session_limit",

@@ -1,4 +1,4 @@
-"""What drf-spectacular says of this room in an OpenAPI schema; loaded where it is installed."""
+"""The OpenAPI schema of the tokens, for drf-spectacular; loaded where that is installed."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class JWTScheme(SimpleJWTScheme):  # type: ignore[misc]
 
     target_class = f"{_ROOM}.authentication.JWTAuthentication"
     match_subclasses = True
-    name = "liveSessionJWT"  # another than simplejwt's: a site may use both
+    name = "liveSessionJWT"  # not simplejwt's name: a site may use both
 
 
 class TokenErrorSerializer(serializers.Serializer):  # type: ignore[misc]
@@ -101,7 +101,7 @@ _NOTHING = OpenApiResponse(description="An empty object.")
 
 
 class ObtainPair(_View):
-    """``token/``: a site's own serializer may ask for more than ours, and is asked."""
+    """``token/``: described by the site's own serializer, if it has one."""
 
     target_class = f"{_ROOM}.views.TokenObtainPairView"
     responses = {401: CredentialsErrorSerializer, 409: SessionLimitSerializer}

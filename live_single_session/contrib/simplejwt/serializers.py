@@ -1,4 +1,4 @@
-"""simplejwt's serializers, bound to the registry: each pair of tokens is one session."""
+"""simplejwt's serializers with the registry: each pair of tokens is one session."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,17 +13,27 @@ from rest_framework_simplejwt.tokens import RefreshToken, UntypedToken
 
 from live_single_session import registry
 from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of, user_of
-from live_single_session.contrib.simplejwt.exceptions import SessionEnded
-from live_single_session.contrib.simplejwt.tokens import sign_in, time_left
+from live_single_session.contrib.simplejwt.exceptions import SessionEnded, SessionLimit
+from live_single_session.contrib.simplejwt.refusal import refusal_body
+from live_single_session.contrib.simplejwt.tokens import (
+    is_starting,
+    sign_in,
+    start_session,
+    time_left,
+)
+from live_single_session.exceptions import LoginRefused
 from live_single_session.models import EndReason
 from live_single_session.notices import notice_of, notice_of_unknown
 from live_single_session.registry import ending, lifecycle, records
+from live_single_session.request_state import current_request
 
 
 class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ignore[misc]
     """Signs a user in: one session, and a pair of tokens that carry it.
 
-    Override ``get_token()`` to add claims, as with simplejwt's own.
+    It works in simplejwt's own view as well (``TOKEN_OBTAIN_SERIALIZER``), and where another
+    package asks it for a token (``JWT_TOKEN_CLAIMS_SERIALIZER`` of dj-rest-auth). Override
+    ``get_token()`` to add claims, as with simplejwt's own.
     """
 
     token_class = RefreshToken
@@ -33,24 +43,47 @@ class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ign
         write_only=True,
         help_text=_("What the answer session_limit names, to end the sessions in the way."),
     )
+    # Its name, for lists of where its user is signed in.
+    device = fields.CharField(required=False, allow_blank=True, write_only=True)
     refresh = fields.CharField(read_only=True)
     access = fields.CharField(read_only=True)
+
+    @classmethod
+    @sensitive_variables()
+    def get_token(cls, user: Any) -> Any:
+        """Return a refresh token for a user; start its session where that isn't going on.
+
+        Raises:
+            SessionLimit: 409, the user is signed in on as many devices as are allowed.
+        """
+        if is_starting():
+            return super().get_token(user)
+        try:
+            return start_session(
+                user, current_request(), cls.get_token, cls.token_class.lifetime
+            )
+        except LoginRefused as refused:
+            raise SessionLimit(refusal_body(refused)) from None
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check the credentials, start a session, and return its tokens.
 
         Raises:
-            LoginRefused: the user is signed in on as many devices as are allowed.
+            SessionLimit: 409, the user is signed in on as many devices as are allowed.
         """
         data: dict[str, Any] = super().validate(attrs)
-        tokens = sign_in(
-            self.user,
-            self.context.get("request"),
-            take_over=attrs.get("take_over"),
-            get_token=self.get_token,
-            lifetime=self.token_class.lifetime,
-        )
+        try:
+            tokens = sign_in(
+                self.user,
+                self.context.get("request"),
+                take_over=attrs.get("take_over"),
+                device=attrs.get("device", ""),
+                get_token=self.get_token,
+                lifetime=self.token_class.lifetime,
+            )
+        except LoginRefused as refused:
+            raise SessionLimit(refusal_body(refused)) from None
         return {**data, **tokens}
 
 
@@ -81,7 +114,7 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         return renewed
 
     def _lifetime_of_renewed(self, refresh: Any) -> timedelta:
-        """Return how long the longest-lived of the new tokens will be valid."""
+        """Return how long the new tokens will be valid, the longest of them."""
         lifetime: timedelta = (
             self.token_class.lifetime
             if api_settings.ROTATE_REFRESH_TOKENS
@@ -124,6 +157,6 @@ class TokenLogoutSerializer(serializers.TokenBlacklistSerializer):  # type: igno
 
 
 def _until_it_expires(refresh: Any, raw: str) -> dict[str, Any]:
-    """Renew the access token of a refresh token without ``sid``, but never that itself."""
+    """Renew the access token of a refresh token without ``sid``, but not the latter."""
     renewed = {"access": str(refresh.access_token)}
     return {**renewed, "refresh": raw} if api_settings.ROTATE_REFRESH_TOKENS else renewed

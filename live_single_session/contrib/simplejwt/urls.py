@@ -1,4 +1,4 @@
-"""The addresses of the tokens, to be included where a site wants them."""
+"""The URLs of the tokens, to be included where a site wants them."""
 
 from django.urls import path
 

@@ -11,27 +11,25 @@ from rest_framework_simplejwt import views
 
 from live_single_session.contrib.simplejwt import serializers
 from live_single_session.contrib.simplejwt.exceptions import tell_in_header
-from live_single_session.contrib.simplejwt.refusal import answer_refusal
-from live_single_session.exceptions import LoginRefused
 
 _secrets = sensitive_post_parameters("password", "refresh", "token")
 
 
 @method_decorator([_secrets, never_cache], name="dispatch")
 class SessionTokenView(views.TokenViewBase):  # type: ignore[misc]
-    """What the views have in common.
+    """Base of the views.
 
-    Their answers name the reason and are never cached, and a report of an error in them
-    holds neither passwords nor tokens.
+    Responses name the reason of an end and are never cached, and error reports contain
+    neither passwords nor tokens.
     """
 
     @sensitive_variables()
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Let the serializer do what is asked for."""
+        """Have the serializer do the work."""
         return super().post(request, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Any:
-        """Return the answer to what went wrong."""
+        """Return the response to an error."""
         tell_in_header(self, exc)
         return super().handle_exception(exc)
 
@@ -45,13 +43,6 @@ class TokenObtainPairView(SessionTokenView, views.TokenObtainPairView):  # type:
     """
 
     serializer_class = serializers.TokenObtainPairSerializer
-
-    def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Sign in, or say who is in the way."""
-        try:
-            return super().post(request, *args, **kwargs)
-        except LoginRefused as refused:
-            return answer_refusal(request, refused)
 
 
 class TokenRefreshView(SessionTokenView, views.TokenRefreshView):  # type: ignore[misc]

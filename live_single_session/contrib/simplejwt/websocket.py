@@ -4,7 +4,7 @@ The token is offered as a subprotocol behind the name of one::
 
     new WebSocket(url, ["live-single-session.bearer", token])
 
-The server answers with the name; the token is never echoed, nor seen by the app inside.
+The server answers with the name. The token is neither echoed nor passed to the app inside.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class JWTAuthMiddleware:
-    """Signs websockets in by the tokens that they offer; goes around the session's stack.
+    """Signs websockets in by the tokens that they offer; goes around the stack.
 
     ::
 
@@ -40,9 +40,9 @@ class JWTAuthMiddleware:
             JWTAuthMiddleware(SingleSessionMiddlewareStack(URLRouter([...])))
         )
 
-    A websocket that offers no token goes on to the stack as it is. One that does is who
-    its token says, or nobody: its cookie counts for nothing. It is guarded like any other,
-    from before the app inside is asked until its session ends.
+    A websocket that offers no token is passed to the stack as it is. One that does belongs
+    to the token's user, or to nobody; its cookie is ignored. It is closed when its session
+    ends, like any other.
     """
 
     authentication_class: type[JWTAuthentication] = JWTAuthentication
@@ -64,7 +64,7 @@ class JWTAuthMiddleware:
 
     @sensitive_variables()
     def sign_in(self, token: str) -> "tuple[Any, TokenSession]":
-        """Return who a token says it is, and the session that it carries."""
+        """Return the user of a token, and the session that it carries."""
         from django.contrib.auth.models import AnonymousUser
 
         authentication = self.authentication_class()
@@ -83,7 +83,7 @@ class JWTAuthMiddleware:
 
 
 class TokenSession(SessionBase):
-    """What a websocket by token has in the place of a session: it is kept nowhere.
+    """Stands for the session of a websocket that a token signs in; it is never stored.
 
     Args:
         live: the id of the ``UserSession`` that the token carries.
@@ -96,25 +96,25 @@ class TokenSession(SessionBase):
         self.ended_session_id = ended
 
     def exists(self, session_key: str | None = None) -> bool:
-        """Return that no such session is kept."""
+        """Return False: no such session is stored."""
         return False
 
     def create(self) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def save(self, must_create: bool = False) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def delete(self, session_key: str | None = None) -> None:
-        """There is nothing to delete."""
+        """Do nothing."""
 
     def load(self) -> dict[str, Any]:
-        """Return what was never kept."""
+        """Return no data."""
         return {}
 
 
 def token_in(scope: Scope) -> str | None:
-    """Return the token that a connection offers: "" if it offers one and sends none."""
+    """Return the token of a connection; "" if it announces one and sends none."""
     if scope["type"] != "websocket":
         return None
     offered = scope.get("subprotocols") or []
@@ -126,7 +126,7 @@ def token_in(scope: Scope) -> str | None:
 
 
 def without_credentials(scope: Scope) -> Scope:
-    """Return a copy of a scope without its token, and without the cookie of a session."""
+    """Return a copy of a scope without its token and without its session cookie."""
     offered = list(scope.get("subprotocols") or [])
     if SUBPROTOCOL in offered:
         place = offered.index(SUBPROTOCOL) + 1
@@ -154,7 +154,7 @@ def _harmless(headers: Iterable[tuple[bytes, bytes]], offered: list[str]) -> Hea
 
 
 def _answering(scope: Scope, send: Send) -> Send:
-    """Answer with our subprotocol where the app inside chooses none: browsers insist."""
+    """Choose our subprotocol where the app inside chooses none: browsers require one."""
     if SUBPROTOCOL not in scope["subprotocols"]:
         return send
 

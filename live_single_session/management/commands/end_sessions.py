@@ -69,7 +69,7 @@ class Command(BaseCommand):
             return
         if options["interactive"]:
             self._ask(sessions)
-        # As in a request: a channel layer that keeps silent is waited for only once.
+        # As in a request: a channel layer that doesn't answer is waited for only once.
         with (
             serving(HttpRequest()),
             progress(sessions, self.stderr, "Sessions ended") as advance,
@@ -97,7 +97,7 @@ def _rows(options: dict[str, Any]) -> UserSessionQuerySet:
 
 
 def _users(names: list[str]) -> list[Any]:
-    """Return the primary keys of users; a name that nobody has is no reason to go on."""
+    """Return the primary keys of users; fail if a name is unknown."""
     model = get_user_model()
     name = model.USERNAME_FIELD
     users = model._base_manager.using(db.database()).filter(**{f"{name}__in": names})

@@ -1,4 +1,4 @@
-"""``manage.py enforce_limits``: after a lower limit, or for users who became staff."""
+"""``manage.py enforce_limits``: applies a lower limit to users who are signed in."""
 
 from itertools import chain
 from typing import Any
@@ -12,8 +12,8 @@ from live_single_session.registry import maintenance
 
 class Command(BaseCommand):
     help = (
-        "End the sessions that are over the limit now; for each user the oldest first, or "
-        "with ACTIVITY_SECONDS those unused the longest. Their tabs are told at once."
+        "End the sessions that are over the limit now: each user's oldest or, with "
+        "ACTIVITY_SECONDS, the least recently used. Their tabs are told at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             for user in chain.from_iterable(maintenance.users_over_limit()):
                 try:
                     rows = look(user)
-                except Exception as error:  # that user's; the others have a limit, too
+                except Exception as error:  # go on with the other users
                     self.stderr.write(f"User {user.pk}: {error!r}")
                     failed += 1
                     rows = []

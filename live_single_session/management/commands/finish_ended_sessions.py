@@ -1,10 +1,10 @@
-"""``manage.py finish_ended_sessions``: finish what a process that died has left behind."""
+"""``manage.py finish_ended_sessions``: cleans up after a process that died."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from live_single_session.registry import ending
+from live_single_session.registry import outbox
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        finished = ending.finish()
+        finished = outbox.finish()
         if options["verbosity"] > 0:
             self.stdout.write(
                 f"Finished {finished} ended session{'' if finished == 1 else 's'}."

@@ -1,4 +1,4 @@
-"""``manage.py list_sessions``: who is signed in where."""
+"""``manage.py list_sessions``: lists where users are signed in."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -7,9 +7,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from live_single_session.management import summary
 from live_single_session.management.lines import HEADING, json_of, line_of
 from live_single_session.models import UserSession
-from live_single_session.registry import db, maintenance
+from live_single_session.registry import db, maintenance, statistics
 
 
 class Command(BaseCommand):
@@ -28,15 +29,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--ended", action="store_true", help="those that have ended instead"
         )
+        parser.add_argument(
+            "--summary",
+            action="store_true",
+            help="instead of a list: how many users have how many live sessions, and how "
+            "many of them a limit would interrupt in a day",
+        )
         parser.add_argument("--json", action="store_true", help="an object in each line")
 
     def handle(
         self, *args: Any, user: str | None, over_limit: bool, ended: bool, **options: Any
     ) -> None:
-        """Write a line for each session."""
-        if over_limit and ended:
+        """Write a line for each session, or a summary."""
+        if ended and (over_limit or options["summary"]):
             raise CommandError("Sessions that have ended are over no limit.", returncode=2)
         only = None if user is None else self._user(user)
+        if options["summary"]:
+            self._summarize(only, as_json=options["json"])
+            return
         rows = self._over_limit(only) if over_limit else _listed(only, ended)
         if not options["json"]:
             self.stdout.write(HEADING)
@@ -50,6 +60,11 @@ class Command(BaseCommand):
         except get_user_model().DoesNotExist:
             raise CommandError(f"There is no user {name!r}.") from None
 
+    def _summarize(self, only: Any, *, as_json: bool) -> None:
+        found = statistics.summarize(only)
+        for line in [summary.json_of(found)] if as_json else summary.lines_of(found):
+            self.stdout.write(line)
+
     def _over_limit(self, only: Any) -> Iterator[UserSession]:
         batches = maintenance.users_over_limit() if only is None else [[only]]
         for user in chain.from_iterable(batches):
@@ -59,7 +74,7 @@ class Command(BaseCommand):
 
 
 def _listed(only: Any, ended: bool) -> Iterator[UserSession]:
-    """Read what may be a great many rows, some hundreds at a time."""
+    """Return the sessions, read some hundreds at a time: there may be very many."""
     known = UserSession.objects.using(db.database()).select_related("user")
     rows = known.ended() if ended else known.live()
     if only is not None:

@@ -6,12 +6,15 @@
 (() => {
   "use strict";
 
-  const script = document.currentScript;
-  const html = document.documentElement;
   const NAME = "live-single-session";
   const RUNS = Symbol.for(NAME);
-  if (document[RUNS]) return; // the tag is there twice, or in a body that was replaced
-  document[RUNS] = true;
+  const TAG = "script[data-socket],script[data-status]";
+
+  // A module, a bundle and a loader have no document.currentScript, or one without data.
+  const current = document.currentScript;
+  let tag = current?.matches(TAG) ? current : [...document.querySelectorAll(TAG)].pop();
+  if (document[RUNS]) return tag && document[RUNS].follow(tag); // the tag came again
+  if (!tag) throw new Error(`${NAME}: no <script data-socket="…"> in this page configures it`);
 
   const READY = "session.ready";
   const ENDED = "session.ended";
@@ -19,81 +22,59 @@
   const PATIENCE = 10_000; // ms, for a handshake or an answer
   const STEADY = 10_000; // ms that a socket must live to count as a success
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
-  const CALM = 600; // ms in which keys were meant for the page, not for the dialog
-  const LEAVING = 3_000; // ms that a navigation may take before we speak up
+  const DOUBTS = 3; // answers in a row that know of nobody, before we believe them
+  const CALM = 600; // ms without a key, after which a key is meant for the dialog
+  const LEAVE_TIME = 3_000; // ms that a navigation may take before we speak up
+  const REFUSAL = 1_000; // ms after which a navigation of ours seems to be refused
+  const ONLINE = 2_000; // ms in which the network counts as back only once
+  const LOOK = 250; // ms between two looks for who has signed out
+  const FIRST_LOOKS = 6; // before we say that it was somebody else
+  const LAST_LOOKS = 40; // the answer to a request may be slow
   const QUIET = 120_000; // ms without news, at the least, after which we ask
 
-  const config = script.dataset;
-  const recheck = (Number(config.recheck) || 30) * 1000; // ms
-  const socketUrl = new URL(config.socket, location.href);
-  socketUrl.protocol = socketUrl.protocol.replace("http", "ws");
-  const group = `${NAME} ${socketUrl}`;
+  // What has become of this page. It is in one of these states at a time.
+  const WATCHING = "watching"; // its session is live, as far as we know
+  const NOBODY = "nobody"; // nobody is signed in, as far as we know
+  const OVER = "over"; // its session has ended
+  const RETURNED = "returned"; // it has, and this browser is signed in again
+  const LEAVING = "leaving"; // another page is about to replace it
+  const CACHED = "cached"; // it is in the back/forward cache
+  const STOPPED = "stopped"; // by stop()
 
-  let session = config.session || ""; // the session that this page was made for
-  let over = null; // the frame that ended it
-  let watching = true; // false on the page of somebody who is not signed in
-  let going = false; // this page is about to be replaced
-  let away = false; // this page is in the back/forward cache
+  let config = tag.dataset;
+  let session = config.session || ""; // the session that this page is of
+  let state = WATCHING;
+  let cachedIn = state; // what to return to from the back/forward cache
+  let ending = null; // the frame that ended the session
+  let told = ""; // the session whose end this page knows of, or which it has left
+  let doubts = 0; // answers in a row that knew of nobody
+  let mayHaveSignedIn = false; // nobody was signed in, but that may have changed
 
+  const isOver = () => state === OVER || state === RETURNED;
+  const isDeaf = () => ![WATCHING, NOBODY, OVER].includes(state);
   const isVisible = () => document.visibilityState === "visible";
+  const isAnonymous = () => "anonymous" in config;
+  const recheck = () => (Number(config.recheck) || 30) * 1000; // ms
 
-  // ---- What the server says, whichever way it says it -------------------------
-
-  /** The server itself: our own socket, or an answer from status/. */
-  function learn(frame) {
-    heard();
-    if (frame.type === ENDED) {
-      session ||= frame.session || "";
-      if (!over) post(frame);
-      end(frame);
-    } else if (frame.type === READY) {
-      session ||= frame.session;
-      // Only a page of that very session says so: two left behind would echo for ever.
-      if (frame.session === session) post(frame);
-      else if (over) comeBack();
-      else unlessLeaving(replace);
-    }
+  function attempt(action) {
+    try {
+      return action();
+    } catch {} // what privacy extensions forbid, and storage that is full or blocked
   }
 
-  /** Another tab of this browser, perhaps with a page of another session. */
-  function overhear(message) {
-    if (message.type === ENDED) {
-      if (message.session === session) end(message);
-    } else if (message.type === READY) {
-      // Somebody is signed in with another session: where does that leave us?
-      if (message.session === session) heard();
-      else config.status ? check() : learn(message);
-    } else if (message.session === session && !over) {
-      if (message.type === "wake" && leading) renew();
-      if (message.type === "poll" && isVisible()) check();
-    }
-  }
+  // ---- Which session to watch --------------------------------------------------
 
-  /** Nobody is signed in, and the server knows nothing of our session. */
-  function signedOut() {
-    if (session) {
-      learn({ type: ENDED, session, reason: null, at: null, by: null, signed_in: false });
-    } else {
-      watching = false;
-      resign();
-    }
-  }
-
-  // ---- One socket per browser: the tab that holds the lock has it --------------
-
-  const shared = "locks" in navigator && "BroadcastChannel" in window;
-  let channel = null;
-  let candidacy = null; // an AbortController, while we hold the lock or wait for it
-  let leading = false;
-
-  function tune() {
-    if (!("BroadcastChannel" in window)) return;
-    channel = new BroadcastChannel(group);
-    channel.onmessage = ({ data }) => watching && overhear(data);
-  }
-
-  function post(message) {
-    channel?.postMessage({ session, ...message });
+  /** Watch a session, or without an id the one that there is, whatever was before. */
+  function begin(id) {
+    resign();
+    closeDialog();
+    session = id;
+    if (told === id) told = "";
+    ending = asking = null;
+    doubts = failures = 0;
+    mayHaveSignedIn = false;
+    state = WATCHING;
+    return start();
   }
 
   async function start() {
@@ -104,20 +85,125 @@
     stand();
   }
 
+  function stop() {
+    resign();
+    closeDialog();
+    told = session;
+    session = "";
+    ending = asking = null;
+    state = STOPPED;
+  }
+
+  /** Nothing is left to watch here until somebody signs in. */
+  function letGo() {
+    resign();
+    session = "";
+    state = NOBODY;
+  }
+
+  /** A tag that a library has put in with another page. */
+  function follow(other) {
+    if (other === tag) return;
+    tag = other;
+    config = tag.dataset;
+    const id = config.session;
+    if (id) {
+      if (id !== session && id !== told) begin(id);
+    } else if (state === WATCHING || (state === NOBODY && !isAnonymous())) {
+      check();
+    }
+  }
+
+  // ---- What the server says, whichever way it says it --------------------------
+
+  /** The server itself: our own socket, or an answer from status/. */
+  function learn(frame) {
+    heard();
+    if (frame.type === READY) live(frame);
+    else if (frame.type === ENDED) {
+      if (!isOver()) post(frame);
+      end(frame);
+    }
+  }
+
+  function live(frame) {
+    doubts = 0;
+    const isOurs = frame.session === session;
+    if (state === NOBODY) {
+      if (!told || fire("returned")) begin(frame.session);
+    } else if (state === OVER) {
+      if (!isOurs) comeBack();
+    } else if (state === WATCHING) {
+      session ||= frame.session;
+      // Only a page of that very session says so: two left behind would echo for ever.
+      if (frame.session === session) post(frame);
+      else if (config.onEnded === "none") begin(frame.session);
+      else unlessLeaving(replace);
+    }
+  }
+
+  /** Another tab of this browser, perhaps with a page of another session. */
+  function overhear(message) {
+    const isOurs = session && message.session === session;
+    if (message.type === ENDED) {
+      if (isOurs) end(message);
+    } else if (message.type === READY) {
+      // Somebody is signed in with another session: where does that leave us?
+      if (isOurs) {
+        doubts = 0;
+        heard();
+      } else if (state !== NOBODY || told) {
+        config.status ? check() : learn(message);
+      } else mayHaveSignedIn = true;
+    } else if (isOurs && state === WATCHING) {
+      if (message.type === "wake" && leading) renew();
+      if (message.type === "poll" && isVisible()) check();
+    }
+  }
+
+  /** An answer knows neither us nor our session. One that is signed in wins over it. */
+  function nobody(isOfSocket) {
+    if (state !== WATCHING || isReady) return;
+    const isSure = isOfSocket || statusKnowsUs || statusUrl().origin === location.origin;
+    if (!session) isSure && letGo();
+    else if (isSure && ++doubts >= DOUBTS) endUntold();
+  }
+
+  function endUntold() {
+    if (!session) return letGo();
+    end({ type: ENDED, session, reason: null, at: null, by: null, signed_in: false });
+  }
+
+  // ---- One socket per browser: the tab that holds the lock has it --------------
+
+  const group = `${NAME} ${new URL(config.socket || config.status, location.href)}`;
+  const locks = attempt(() => navigator.locks);
+  let channel = null;
+  let candidacy = null; // an AbortController, while we hold the lock or wait for it
+  let leading = false;
+
+  function tune() {
+    channel = attempt(() => new BroadcastChannel(group));
+    if (channel) channel.onmessage = ({ data }) => isDeaf() || overhear(data);
+  }
+
+  function post(message) {
+    attempt(() => channel?.postMessage({ session, ...message }));
+  }
+
   function stand() {
-    if (candidacy || over || !watching) return;
+    if (candidacy || state !== WATCHING) return;
     candidacy = new AbortController();
     const { signal } = candidacy;
     const lead = () => {
+      if (leading || signal.aborted) return null;
       leading = true;
       connect();
       return new Promise((resign) => signal.addEventListener("abort", resign));
     };
     // Insecure contexts have no locks: each tab has its own socket there.
-    if (!shared) return void lead();
-    navigator.locks
-      .request(`${group} ${session}`, { signal }, () => !signal.aborted && lead())
-      .catch(() => signal.aborted || lead());
+    const request = () => locks.request(`${group} ${session}`, { signal }, lead).catch(lead);
+    if (!channel || !attempt(request)) lead();
   }
 
   function resign() {
@@ -130,35 +216,51 @@
   // ---- The socket --------------------------------------------------------------
 
   let socket = null;
+  let isReady = false; // the socket is open, and has said that we are signed in
   let timer = 0; // until the handshake is given up, or until the next try
-  let openedAt = 0;
+  let openedAt = null;
   let failures = 0; // in a row
+
+  /** How long the socket has been open. The clock may be set, or stop in a sleep. */
+  function age() {
+    if (!openedAt) return 0;
+    const [wall, steady] = openedAt;
+    return Math.max(Math.abs(Date.now() - wall), performance.now() - steady);
+  }
+
+  function open() {
+    const url = new URL(config.socket, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    if (session) url.searchParams.set("session", session);
+    return new WebSocket(url);
+  }
 
   function connect() {
     hangUp();
-    socketUrl.searchParams.delete("session");
-    if (session) socketUrl.searchParams.set("session", session);
-    try {
-      socket = new WebSocket(socketUrl);
-    } catch {
-      return tryAgain();
-    }
-    openedAt = 0;
+    openedAt = null;
+    socket = config.socket && attempt(open);
+    if (!socket) return tryAgain();
     socket.onopen = () => {
       clearTimeout(timer);
-      openedAt = Date.now();
+      openedAt = [Date.now(), performance.now()];
       answered = false;
     };
-    socket.onmessage = ({ data }) => learn(JSON.parse(data));
-    socket.onclose = closed;
+    socket.onmessage = ({ data }) => {
+      const frame = JSON.parse(data);
+      isReady = frame.type === READY || isReady;
+      learn(frame);
+    };
+    // Chromium doesn't close what a policy forbids.
+    socket.onclose = socket.onerror = closed;
     // A proxy may swallow the handshake without a word.
     timer = setTimeout(closed, PATIENCE, {});
   }
 
   function hangUp() {
     clearTimeout(timer);
+    isReady = false;
     if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close();
     socket = null;
   }
@@ -167,16 +269,17 @@
     hangUp();
     if (SENT_AWAY.includes(code)) {
       // The reason was lost, or our cookie has been renewed meanwhile: are we live?
-      if (!(await check())) signedOut();
+      const answer = await check();
+      if (answer !== READY && leading) code === 4001 ? endUntold() : nobody(true);
       if (!leading || socket) return;
     }
-    if (openedAt && Date.now() - openedAt > STEADY) failures = 0;
+    if (age() > STEADY) failures = 0;
     tryAgain();
   }
 
   function tryAgain() {
     failures += 1;
-    if (failures < TRIES) {
+    if (failures < TRIES && config.socket) {
       answered = false; // what was asked before says nothing of this outage
     } else {
       // The leader may be hidden: each tab that is looked at asks for itself.
@@ -186,59 +289,79 @@
     // A server that answers over HTTP is not down: something blocks its websockets.
     const next = answered && failures % 8 ? tryAgain : connect;
     // Anything from nothing to a bound that doubles: a restart brings no herd.
-    timer = setTimeout(next, Math.random() * Math.min(recheck, 2000 * 2 ** failures));
+    timer = setTimeout(next, Math.random() * Math.min(recheck(), 2000 * 2 ** failures));
   }
 
   /** After a sleep an open socket may be dead and not know it. */
   function renew(force) {
-    if (force || !socket || (openedAt && Date.now() - openedAt > recheck)) connect();
+    if (force || !socket || age() > recheck()) connect();
+    else if (isReady) post({ type: READY });
   }
+
+  // A policy that forbids the socket will do so the next time, too.
+  document.addEventListener("securitypolicyviolation", ({ blockedURI, disposition }) => {
+    if (disposition !== "enforce" || !/^wss?:/.test(blockedURI) || !leading || isReady) return;
+    failures = TRIES;
+    hangUp();
+    tryAgain();
+  });
 
   // ---- Asking over HTTP --------------------------------------------------------
 
   let asking = null;
   let answered = false; // the last time, and since the socket was lost
+  let statusKnowsUs = false; // our cookie gets there: it has said that we are live
 
-  /** Resolves to false where there was no answer: that signs nobody out. */
+  const statusUrl = () => new URL(config.status || "", location.href);
+
+  /** Resolves to what the answer is; to null without one: that signs nobody out. */
   function check() {
     heard();
-    asking ??= ask()
+    if (asking) return asking;
+    const asked = ask()
       .catch(() => null)
-      .then((act) => {
+      .then((frame) => {
+        if (asking !== asked) return null; // another session has begun meanwhile
         asking = null;
-        answered = Boolean(act);
-        act?.();
-        return answered;
+        answered = Boolean(frame);
+        if (!frame) return null;
+        if (frame.type) learn(frame);
+        else nobody();
+        return frame.type;
       });
-    return asking;
+    return (asking = asked);
   }
 
   async function ask() {
     if (!config.status) return null;
-    const url = new URL(config.status, location.href);
+    const url = statusUrl();
+    const fresh = Math.random().toString(36).slice(2); // an address that no cache knows
+    url.searchParams.set("fresh", fresh);
     if (session) url.searchParams.set("session", session);
     const response = await fetch(url, {
       cache: "no-store",
-      credentials: "same-origin",
+      credentials: "include",
       headers: { Accept: "application/json" },
       signal: AbortSignal.timeout?.(PATIENCE),
     });
     const answer = await response.json();
+    if ((answer.fresh ?? fresh) !== fresh) return null; // an old one, out of a cache
     if (response.ok && answer.live) {
-      return () => learn({ type: READY, session: answer.session });
+      statusKnowsUs = true;
+      return { type: READY, session: answer.session };
     }
     if (response.status !== 401) return null;
-    if (answer.code === "session_ended") return () => learn({ session, ...answer, type: ENDED });
-    return answer.code === "not_signed_in" ? signedOut : null;
+    if (answer.code === "session_ended") return { session, ...answer, type: ENDED };
+    return answer.code === "not_signed_in" ? {} : null;
   }
 
   // ---- Waking up, going away, and coming back ----------------------------------
 
   function wake() {
-    if (!watching || away) return;
+    if (isDeaf()) return;
     check();
     if (leading) renew();
-    else if (!over) post({ type: "wake" });
+    else if (state === WATCHING) post({ type: "wake" });
   }
 
   // A connection dies without a word, and a tab that holds the lock may hang: a tab that
@@ -247,52 +370,65 @@
 
   function heard() {
     clearTimeout(silence);
-    const quiet = Math.max(QUIET, 10 * recheck) * (1 + Math.random() / 2);
-    silence = setTimeout(() => isVisible() && !over && wake(), quiet);
+    const quiet = Math.max(QUIET, 10 * recheck()) * (1 + Math.random() / 2);
+    silence = setTimeout(() => isVisible() && state === WATCHING && wake(), quiet);
   }
 
   document.addEventListener("visibilitychange", () => isVisible() && wake());
   document.addEventListener("freeze", resign); // another tab takes over
   document.addEventListener("resume", () => {
-    if (away) return; // pageshow is next
+    if (state === CACHED) return; // pageshow is next
     stand();
     wake();
   });
+
+  // A network that comes and goes counts once. So many come back with it: not all at once.
+  let online = 0;
   window.addEventListener("online", () => {
-    if (!watching) return;
-    if (leading) renew(true);
+    if (online || state === NOBODY || isDeaf()) return;
     if (leading || isVisible()) check();
+    online = setTimeout(() => {
+      online = 0;
+      if (leading) renew(true);
+    }, Math.random() * ONLINE);
   });
 
   // An open socket, lock or channel would keep the page out of the back/forward cache.
   // Hidden on its way in, it cannot flash up on its way out, before we know better.
   window.addEventListener("pagehide", ({ persisted }) => {
-    away = true;
+    if (persisted && state !== NOBODY && !isDeaf()) hide();
+    if (state === LEAVING) state = ending ? OVER : WATCHING;
+    cachedIn = state;
+    state = CACHED;
     resign();
+    clearTimeout(refusal);
     channel?.close();
     channel = asking = null;
-    if (persisted && watching) hide();
   });
 
   window.addEventListener("pageshow", async ({ persisted }) => {
     if (!persisted) return;
-    away = false;
+    state = cachedIn;
     settle();
     tune();
-    if (!watching) return;
-    if (!(await check()) && !over) return location.reload(); // the server decides
-    if (!going) show();
+    if (isDeaf() || state === NOBODY) return;
+    if (!(await check()) && state === WATCHING) leave(() => location.reload()); // it decides
+    if (state === LEAVING) return;
+    if (state === OVER && !dialog) openDialog();
+    show();
     stand();
   });
 
+  const html = () => document.documentElement;
+
   function hide() {
-    html.style.setProperty("visibility", "hidden", "important");
-    html.style.setProperty("opacity", "0", "important"); // also for what says it is visible
+    html().style.setProperty("visibility", "hidden", "important");
+    html().style.setProperty("opacity", "0", "important"); // also for what says it is visible
   }
 
   function show() {
-    html.style.removeProperty("visibility");
-    html.style.removeProperty("opacity");
+    html().style.removeProperty("visibility");
+    html().style.removeProperty("opacity");
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -315,35 +451,132 @@
 
   window.addEventListener("beforeunload", () => {
     clearTimeout(leaving);
-    leaving = setTimeout(settle, LEAVING);
+    leaving = setTimeout(settle, LEAVE_TIME);
   });
+
+  // ---- A document that goes on: fetch(), htmx, Turbo ---------------------------
+
+  let address = location.href;
+  let changes = 0; // of what the page shows
+  let isTagThere = true;
+
+  function look(records) {
+    for (const { addedNodes } of records) {
+      for (const node of addedNodes) {
+        const found = node.matches?.(TAG) ? node : node.querySelector?.(TAG);
+        if (found) follow(found);
+        if (node !== host) changes += 1;
+      }
+    }
+    if (isTagThere && !tag.isConnected && state === WATCHING) check(); // and if so, why?
+    isTagThere = tag.isConnected;
+    if (dialog && !host.isConnected) setTimeout(raise, 50); // not at once: it may insist
+    if (address === location.href) return;
+    address = location.href;
+    if (state === NOBODY && mayHaveSignedIn) check();
+  }
+
+  new MutationObserver(look).observe(document, { childList: true, subtree: true });
+
+  // To htmx, 2 and 4, the server says to leave for the login page. Here the page can tell:
+  // stay, with all that was typed, under the dialog.
+  for (const answer of ["htmx:beforeOnLoad", "htmx:before:response"]) {
+    document.addEventListener(answer, (event) => {
+      const { xhr, ctx } = event.detail;
+      const [name, dead] = ["Session-Ended", state !== NOBODY && config.onEnded === "dialog"];
+      if (!dead || !(xhr ? xhr.getResponseHeader(name) : ctx.response.headers.get(name))) return;
+      event.preventDefault();
+      check();
+    });
+  }
+
+  document.addEventListener(
+    "submit",
+    () => {
+      mayHaveSignedIn = true;
+      setTimeout(() => state === NOBODY && check(), LEAVE_TIME);
+    },
+    true,
+  );
+
+  /** Calls back with whether a request of this tab ended the session; perhaps again later. */
+  function whoseDoing(done) {
+    const isOfThisBrowser = ["logged_out", "user_switched"].includes(ending.reason);
+    const isActive = navigator.userActivation?.isActive ?? true;
+    if (!isOfThisBrowser || !isActive || !isVisible()) return done(false);
+    const [then, before, { reason }] = [performance.now(), changes, ending];
+    let looks = 0;
+    let isOurs = false; // a request of this page was under way
+    const observer = new PerformanceObserver((list) => {
+      isOurs ||= list
+        .getEntriesByType("resource")
+        .filter(({ initiatorType: by }) => by === "fetch" || by === "xmlhttprequest")
+        .filter(({ name }) => !name.startsWith(statusUrl().href))
+        .some((entry) => entry.startTime < then && entry.responseEnd > then - 1000);
+    });
+    observer.observe({ type: "resource", buffered: true });
+    const looking = setInterval(() => {
+      looks += 1;
+      const isDone = isOurs && (changes > before || reason === "user_switched");
+      if (isDone || looks === FIRST_LOOKS) done(isDone);
+      if (!isDone && looks < LAST_LOOKS) return;
+      clearInterval(looking);
+      observer.disconnect();
+    }, LOOK);
+  }
 
   // ---- The end -----------------------------------------------------------------
 
-  let dialog = null;
+  let refusal = 0; // until we know that a navigation was refused
+  let isDeciding = false;
 
   function end(frame) {
-    if (over) {
-      if (frame.signed_in) comeBack();
+    if (isOver()) {
+      if (frame.signed_in && state === OVER) comeBack();
       return;
     }
-    over = frame;
+    if (state === NOBODY && (frame.session === told || isOld(frame))) return;
+    if (isDeaf()) return;
+    // Of another session than the one that our own socket watches.
+    if (isReady && session && frame.session && frame.session !== session) return;
+    session ||= frame.session || "";
+    told = session;
+    ending = frame;
+    state = OVER;
     resign();
     unlessLeaving(react);
   }
 
+  /** A page made for nobody is not to tell of a session from before it. */
+  function isOld({ at }) {
+    return isAnonymous() && !told && !(Date.parse(at) > performance.timeOrigin);
+  }
+
   function react() {
-    if (!fire("ended", over) || config.onEnded === "none") return;
-    if (over.signed_in) replace();
-    else if (config.onEnded === "redirect") go(loginUrl({ ended: over.reason }));
-    else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
+    if (!fire("ended", ending) || config.onEnded === "none") {
+      letGo();
+      if (ending.signed_in) check();
+      return;
+    }
+    isDeciding = true;
+    whoseDoing((isOurs) => {
+      isDeciding = false;
+      if (!isOver()) return; // another session has begun meanwhile
+      if (isOurs) {
+        closeDialog();
+        letGo();
+        check();
+      } else if (ending.signed_in) replace();
+      else if (config.onEnded === "redirect") go(loginUrl(true));
+      else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
+    });
   }
 
   /** The session has ended, but this browser is signed in again, perhaps as another user. */
   function comeBack() {
-    watching = false;
-    over.signed_in = true;
-    unlessLeaving(() => fire("returned") && dialog && replace());
+    state = RETURNED;
+    ending.signed_in = true;
+    unlessLeaving(() => fire("returned") && !isDeciding && replace());
   }
 
   function fire(name, detail) {
@@ -352,50 +585,55 @@
   }
 
   function replace() {
-    if (reloadOnce()) return;
     // A cache keeps serving the page of another session: watch the one that there is.
-    resign();
-    dialog?.getRootNode().host.remove();
-    session = "";
-    over = dialog = null;
-    watching = true;
-    start();
+    if (!reloadOnce()) begin("");
   }
 
   /** False if that has been done, and brought the same page. */
   function reloadOnce() {
     const page = `${session} ${location.href}`;
+    ending ||= { signed_in: true };
     try {
       if (sessionStorage.getItem(NAME) === page) return false;
       sessionStorage.setItem(NAME, page);
     } catch {
       // Without a memory it could reload for ever: keep the page covered instead.
       resign();
-      over ||= { signed_in: true };
-      if (!dialog) openDialog();
+      cover();
       return true;
     }
-    going = true;
-    location.reload();
+    leave(() => location.reload());
     return true;
   }
 
   function go(url) {
-    going = true;
-    location.assign(url);
+    leave(() => location.assign(url));
   }
 
-  function loginUrl(query = {}) {
-    const url = trustedUrl(over.login_url) || parseUrl(config.loginUrl);
-    if (!url) return location.pathname + location.search; // the server knows where to send us
-    const foreign = url.origin !== location.origin;
-    if (foreign || url.pathname !== location.pathname) {
-      const { pathname, search, hash, href } = location;
-      url.searchParams.set("next", foreign ? href : pathname + search + hash);
+  /** The visitor may refuse that, as with unsaved changes: then the page is covered. */
+  function leave(navigate) {
+    ending ||= { signed_in: true };
+    state = LEAVING;
+    clearTimeout(refusal);
+    refusal = setTimeout(cover, REFUSAL);
+    navigate();
+  }
+
+  function cover() {
+    state = ending.signed_in ? RETURNED : OVER;
+    openDialog();
+    show();
+  }
+
+  function loginUrl(says) {
+    const url = trustedUrl(ending.login_url) || parseUrl(config.loginUrl);
+    const here = location.pathname + location.search; // a fragment is no server's business
+    if (!url) return here; // the server knows where to send us
+    const isForeign = url.origin !== location.origin;
+    if (isForeign || url.pathname !== location.pathname) {
+      url.searchParams.set("next", isForeign ? location.origin + here : here);
     }
-    for (const [key, value] of Object.entries(query)) {
-      if (value) url.searchParams.set(key, value);
-    }
+    if (says) url.searchParams.set("ended", ending.reason || "unknown");
     return url.href;
   }
 
@@ -407,12 +645,8 @@
   }
 
   function parseUrl(text) {
-    try {
-      const url = new URL(text, location.href);
-      return text && /^https?:$/.test(url.protocol) ? url : null; // no javascript:
-    } catch {
-      return null;
-    }
+    const url = text && attempt(() => new URL(text, location.href));
+    return url && /^https?:$/.test(url.protocol) ? url : null; // no javascript:
   }
 
   // ---- The dialog --------------------------------------------------------------
@@ -422,83 +656,112 @@
     "M7 11V7a5 5 0 0 1 10 0v4" +
     "M6 11h12a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-6a2 2 0 0 1 2-2z";
   const STYLE = `
-    :host { all: initial }
+    :host { all: initial !important }
     dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --line: GrayText;
-      --hue: #1d4ed8; --on: #fff;
+      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --hue: #1d4ed8; --on: #fff;
     }
     @supports (color: light-dark(red, red)) {
       dialog {
         --bg: light-dark(#fff, #1b1f27); --fg: light-dark(#141821, #f1f3f7);
-        --dim: light-dark(#5a6272, #a6aebd); --line: light-dark(#e3e6ec, #343a46);
+        --dim: light-dark(#5a6272, #a6aebd);
         --hue: light-dark(#1d4ed8, #8fb4ff); --on: light-dark(#fff, #0c1a3a);
       }
     }
     dialog {
       --a: var(--live-single-session-accent, var(--hue));
-      box-sizing: border-box; width: min(26em, 100% - 2em); max-height: calc(100% - 2em);
-      margin: auto; padding: clamp(1.5em, 6vw, 2em);
+      --d: var(--live-single-session-muted, var(--dim));
+      --r: var(--live-single-session-radius, 1em);
+      box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none;
+      max-height: calc(100% - 2em); margin: auto; padding: clamp(1.25em, 6vw, 2em);
       overflow: auto; overscroll-behavior: contain;
-      border: 1px solid var(--live-single-session-border, var(--line));
-      border-radius: var(--live-single-session-radius, 1em);
+      border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
+      border-radius: var(--r);
       background: var(--live-single-session-background, var(--bg));
       color: var(--live-single-session-text, var(--fg));
       font: max(16px, 1rem)/1.5 var(--live-single-session-font, system-ui, sans-serif);
       box-shadow: var(--live-single-session-shadow, 0 1.5em 4em rgb(0 0 0/.35));
       text-align: start; overflow-wrap: anywhere;
     }
-    dialog::backdrop {
-      background: var(--live-single-session-backdrop, rgb(15 18 25/.72));
-      -webkit-backdrop-filter: blur(8px); backdrop-filter: blur(8px);
-    }
+    dialog::backdrop { background: var(--live-single-session-backdrop, rgb(15 18 25/.92)) }
     svg {
       box-sizing: border-box; display: block; width: 3em; height: 3em; padding: .75em;
-      border-radius: 50%; fill: none; stroke: currentColor; stroke-width: 2;
-      stroke-linecap: round; stroke-linejoin: round;
+      margin-bottom: 1em; border-radius: 50%; fill: none; stroke: currentColor;
+      stroke-width: 2;
       color: var(--a); background: color-mix(in srgb, currentColor 12%, transparent);
     }
-    h2 { margin: .8em 0 .4em; font-size: 1.3em; line-height: 1.25; text-wrap: balance }
-    p { margin: 0; text-wrap: pretty }
-    small {
-      display: block; margin-top: 1em; font-size: .875em;
-      color: var(--live-single-session-muted, var(--dim));
+    h2, p { margin: 0 }
+    h2 { margin-bottom: .4em; font-size: 1.3em; line-height: 1.25 }
+    small, details { display: block; margin-top: .6em; font-size: .875em; color: var(--d) }
+    details { margin-top: 1.2em }
+    small:empty { display: none }
+    textarea {
+      box-sizing: border-box; width: 100%; height: 7em; margin-top: .5em; padding: .5em;
+      border: 1px solid var(--d); border-radius: .4em; font: inherit;
+      background: none; color: inherit;
     }
     a {
-      display: block; margin-top: 1.6em; padding: .75em 1em; border: 1px solid transparent;
-      border-radius: calc(var(--live-single-session-radius, 1em)*.6); text-align: center;
-      text-decoration: none; font-weight: 600;
-      background: var(--a); color: var(--live-single-session-accent-text, var(--on));
+      display: block; margin-top: .75em; padding: .7em 1em; border: 1px solid transparent;
+      border-radius: calc(var(--r)*.6); text-align: center; text-decoration: none;
+      font-weight: 600; background: var(--a);
+      color: var(--live-single-session-accent-text, var(--on));
     }
-    a + a {
-      width: fit-content; margin: 1em auto -.5em; padding: .25em .5em; font-size: .875em;
-      font-weight: 400; text-decoration: underline; background: none; color: inherit;
+    a:first-of-type { margin-top: 1.4em }
+    a + small { text-align: center }
+    a ~ a { border-color: var(--d); background: none; color: inherit }
+    :focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
+    @media (max-height: 34em) {
+      dialog { width: min(34em, 100% - 1em); max-height: calc(100% - 1em); padding: 1em }
+      h2 { font-size: 1.15em; margin-bottom: .2em }
+      p { line-height: 1.35 }
+      a { padding: .6em 1em }
+      a:first-of-type { margin-top: .8em }
+      svg { display: none }
     }
-    a:hover { filter: brightness(1.1) }
-    a:focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
+    @media (prefers-contrast: more) {
+      dialog { border: 2px solid; --dim: var(--fg) }
+      dialog::backdrop { background: #000 }
+      a { border-color: currentColor }
+    }
+    @media (forced-colors: active) {
+      svg { color: CanvasText; background: none }
+      a:first-of-type { border-width: 3px }
+    }
     @media (prefers-reduced-motion: no-preference) {
-      dialog { animation: in .2s ease-out }
+      .new { animation: in .15s ease-out }
       @keyframes in { from { opacity: 0; transform: translateY(.75em) } }
     }`;
 
+  let dialog = null;
+  let host = null;
+  let title = ""; // of the page
+  let signedOut = ""; // what stands there while the dialog is open
+  let shownAt = 0;
+  let ticking = 0;
+
   function openDialog() {
-    try {
-      if (window !== top && top.document[RUNS]) return; // its dialog covers this page too
-    } catch {} // the page around this one is another site's
+    if (dialog) return;
+    // The dialog of the page around this frame covers it too, unless that is another site's.
+    if (window !== top && attempt(() => top.document[RUNS].covers(session))) return;
     try {
       buildDialog();
     } catch {
-      go(loginUrl({ ended: over.reason })); // an older browser
+      closeDialog();
+      location.assign(loginUrl(true)); // an older browser
     }
   }
 
-  function buildDialog() {
-    const link = element("a", { href: loginUrl() }, config.textSignIn || "Sign in again");
-    const title = element("h2", { id: "title" }, over.title || config.textTitle || "");
-    const text = element("p", { id: "text" }, over.message || config.textMessage || "");
-    const facts = element("small", { id: "facts" });
-    facts.append(...describe(text.textContent));
+  function closeDialog() {
+    if (!dialog) return;
+    dialog = null;
+    clearInterval(ticking);
+    host?.remove();
+    if (document.title === signedOut) document.title = title;
+  }
 
+  function buildDialog() {
+    const heading = ending.title || config.textTitle || "";
     dialog = element("dialog", {
+      class: "new",
       role: "alertdialog",
       "aria-labelledby": "title",
       "aria-describedby": "text facts",
@@ -506,57 +769,188 @@
       dir: getComputedStyle(document.body).direction,
     });
     dialog.style.colorScheme = pageScheme();
-    dialog.append(padlock(), title, text, facts, link);
-    const notYou = trustedUrl(over.not_you_url);
-    if (notYou) dialog.append(element("a", { href: notYou }, config.textNotYou));
+    dialog.append(padlock(), element("h2", { id: "title" }, heading), ...news(), ...choices());
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
-    dialog.addEventListener("close", () => dialog.showModal());
-    // Only what the page has opened above it can take the focus: back to the top.
-    document.addEventListener("focusin", ({ target }) => {
-      if (target.localName !== NAME) dialog?.close();
-    });
+    dialog.addEventListener("close", () => dialog?.open || raise());
+    mount();
+    shownAt = performance.now();
+    title = document.title;
+    signedOut = document.title = `${heading} · ${title}`; // seen on a tab in the background
+  }
 
-    // Beside the body: libraries that swap, blank or hide the body leave this alone.
-    const host = html.appendChild(element(NAME));
+  /** Beside the body: libraries that swap, blank or hide the body leave this alone. */
+  function mount() {
+    host = element("div", { id: NAME });
     const root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
     root.append(dialog);
-    dialog.showModal();
-    link.focus();
-
-    // Whoever was typing meant this Enter for something else, which it would throw away.
-    const opened = Date.now();
-    link.addEventListener("click", (event) => {
-      if (!event.detail && Date.now() - opened < CALM) event.preventDefault();
-    });
+    raise();
+    dialog.scrollTop = 0;
   }
 
+  function news() {
+    const text = element("p", { id: "text" }, ending.message || config.textMessage || "");
+    const facts = element("small", { id: "facts" });
+    describe(facts, text.textContent);
+    ticking = setInterval(describe, 30_000, facts, text.textContent);
+    return [text, facts, ...(ending.kept ? [element("small", {}, config.textKept)] : [])];
+  }
+
+  function choices() {
+    const shown = [linkTo(loginUrl(), config.textSignIn || "Sign in again")];
+    if (ending.by && config.textAgain) shown.push(element("small", {}, config.textAgain));
+    const notYou = trustedUrl(ending.not_you_url);
+    if (notYou) shown.push(linkTo(notYou, config.textNotYou));
+    return ending.kept ? shown : shown.concat(losses());
+  }
+
+  const typedInto = new WeakSet();
+  document.addEventListener("input", ({ target }) => typedInto.add(target), true);
+
+  /** What was typed, to be copied from here: the page under the dialog is out of reach. */
+  function losses() {
+    const texts = [...document.querySelectorAll("input, textarea, [contenteditable]")]
+      .filter((field) => typedInto.has(field) && !/^(password|file)$/.test(field.type))
+      .map(({ value, innerText }) => value ?? innerText)
+      .filter((text) => /\S{3}/.test(text));
+    if (!texts[0] || !config.textUnsaved || ending.reason === "user_switched") return [];
+    const details = element("details");
+    const name = { "aria-label": config.textUnsaved, readonly: "" };
+    details.append(
+      element("summary", {}, config.textUnsaved),
+      element("textarea", name, texts.join("\n\n")),
+    );
+    return [details];
+  }
+
+  /** A frame can't know whether the login page may be in one: it signs in beside it. */
+  function linkTo(href, text) {
+    const base = document.querySelector("base[target]")?.target;
+    return element("a", { href, target: base || (window === top ? "" : "_blank") }, text);
+  }
+
+  /** Back to the top, and into the document, whatever the page has done. */
+  let isRaising = false;
+  function raise() {
+    if (!dialog || isRaising) return;
+    isRaising = true;
+    const focused = host.shadowRoot.activeElement || dialog.querySelector("a");
+    if (!host.isConnected) html().append(host);
+    if (dialog.open) {
+      dialog.className = "";
+      dialog.close();
+    }
+    dialog.showModal();
+    focused.focus({ preventScroll: true });
+    document.exitPointerLock?.();
+    isRaising = false;
+  }
+
+  // ---- The dialog's events, which the page is not to see -------------------------
+
+  let lastKey = -Infinity; // when
+  let isHasty = false; // whether that came in the flow of others
+  let pressed = ""; // a key that went down in the dialog
+
+  const EVENTS =
+    "click auxclick dblclick mousedown mouseup pointerdown pointerup touchstart touchmove " +
+    "touchend wheel contextmenu selectstart copy keydown keypress keyup focusin focusout";
+  for (const type of EVENTS.split(" ")) {
+    window.addEventListener(type, guard, { capture: true, passive: /wheel|touch/.test(type) });
+  }
+
+  for (const type of ["beforetoggle", "toggle", "fullscreenchange", "pointerlockchange"]) {
+    window.addEventListener(type, () => setTimeout(raise), true);
+  }
+
+  function guard(event) {
+    const { type, key } = event;
+    const isKey = type.startsWith("key");
+    if (type === "keydown") noteKey(event);
+    if (!dialog) return;
+    const isInside = event.composedPath().includes(dialog);
+    if (!isInside && !isKey && !type.startsWith("focus")) return;
+    event.stopImmediatePropagation();
+    // Only what the page has opened above the dialog can take the focus.
+    if (type === "focusin" && !isInside) raise();
+    const active = host.shadowRoot.activeElement;
+    if (type === "click") followLink(event);
+    else if (type === "keydown") {
+      pressed = key;
+      if (!event.defaultPrevented || !isInside) return;
+      if (key === "Enter") active?.click();
+      if (key === "Tab") moveFocus(active, event.shiftKey ? -1 : 1);
+    } else if (type === "keyup" && isInside) {
+      if (key === "Enter" && pressed !== key) active?.click(); // its keydown was swallowed
+      pressed = "";
+    }
+  }
+
+  /** Whoever is typing means an Enter for something else, which it would throw away. */
+  function noteKey({ key, repeat, timeStamp }) {
+    if (/^(Tab|Shift|Control|Alt|Meta|Escape)$/.test(key)) return;
+    isHasty = repeat || timeStamp - lastKey < CALM;
+    lastKey = timeStamp;
+  }
+
+  function followLink(event) {
+    const link = event.composedPath().find(({ localName }) => localName === "a");
+    if (!link) return;
+    const now = performance.now();
+    const isOfKey = !event.detail;
+    if (isOfKey && (now - shownAt < CALM || (isHasty && now - lastKey < CALM))) {
+      return event.preventDefault();
+    }
+    if (event.defaultPrevented) window.open(link.href, link.target || "_self"); // by the page
+  }
+
+  function moveFocus(active, step) {
+    const stops = [...dialog.querySelectorAll("summary, [open] textarea, a")];
+    const next = (stops.indexOf(active) + step + stops.length) % stops.length;
+    stops[next].focus();
+  }
+
+  // ---- What it says ----------------------------------------------------------------
+
   /** The device, unless the message names it, and the time, in the page's language. */
-  function describe(message) {
-    const { device, ip } = over.by || {};
+  function describe(place, message) {
+    const { device, ip } = ending?.by || {};
     const facts = [device, ip].filter((fact) => fact && !message.includes(fact));
     const parts = facts.map((fact) => element("bdi", {}, fact));
-    const at = new Date(over.at || NaN);
-    if (!isNaN(at)) parts.push(element("time", { datetime: at.toISOString() }, localised(at)));
-    return parts.flatMap((part, index) => (index ? [" · ", part] : [part]));
+    const at = new Date(ending?.at || NaN);
+    if (!isNaN(at)) {
+      const full = localised(at);
+      const time = { datetime: at.toISOString(), title: full };
+      parts.push(element("time", time, relative(at) || full));
+    }
+    place.replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
+  }
+
+  function relative(date) {
+    const minutes = Math.round((Date.now() - date) / 60_000);
+    if (Math.abs(minutes) < 1) return config.textNow;
+    if (minutes < 0 || minutes > 59) return "";
+    return inLanguage((lang) =>
+      new Intl.RelativeTimeFormat(lang).format(-minutes, "minute"),
+    );
   }
 
   function localised(date) {
     const style = { dateStyle: "long", timeStyle: "short" };
-    try {
-      return date.toLocaleString(html.lang || undefined, style);
-    } catch {
-      return date.toLocaleString(undefined, style); // lang="en_GB"
-    }
+    return inLanguage((lang) => date.toLocaleString(lang, style));
+  }
+
+  function inLanguage(format) {
+    return attempt(() => format(html().lang || undefined)) ?? format(); // lang="en_GB"
   }
 
   /** The page's own colour scheme, where it has chosen one; else the visitor's. */
   function pageScheme() {
-    const scheme = getComputedStyle(html).colorScheme;
+    const scheme = getComputedStyle(html()).colorScheme;
     if (scheme && scheme !== "normal") return scheme;
     return document.querySelector("meta[name=color-scheme]")?.content || "light dark";
   }
@@ -567,19 +961,27 @@
     return svg;
   }
 
-  function element(name, attributes = {}, text = "", namespace = html.namespaceURI) {
+  function element(name, attributes = {}, text = "", namespace = html().namespaceURI) {
     const made = document.createElementNS(namespace, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    for (const key in attributes) made.setAttribute(key, attributes[key]);
     made.textContent = text; // never as markup
     return made;
   }
 
   // ---- Off we go ---------------------------------------------------------------
 
-  tune();
+  document[RUNS] = { follow, covers: (id) => id === session || id === told };
+  window.liveSingleSession = { start: ({ session: id = "" } = {}) => void begin(id), stop };
+
+  function run() {
+    tune();
+    if (isAnonymous()) state = NOBODY;
+    else start();
+  }
+
   if (document.prerendering) {
-    document.addEventListener("prerenderingchange", start, { once: true });
+    document.addEventListener("prerenderingchange", run, { once: true });
   } else {
-    start();
+    run();
   }
 })();

@@ -11,7 +11,7 @@ from live_single_session.models import SESSION_ID_KEY, UserSession
 from live_single_session.registry import db
 from live_single_session.registry import engine as session_engine
 from live_single_session.signals import session_ended
-from tests.helpers.django_browser import Browser, live, reasons
+from tests.helpers.browsers import Browser, live, reasons
 from tests.helpers.threads import held
 from tests.site.people import sign_up
 
@@ -70,7 +70,7 @@ def test_inv6_own_session_lives_on(browsers):
     left.sign_in()
     left.sign_in()
     left.get("/rotate/")
-    left.post("/password/", {"password": "changed"})
+    left.post_json("/password/", {"password": "changed"})
     right.sign_in("bob")
     assert (left.who(), right.who()) == ("alice", "bob")
     assert len(live()) == 2
@@ -168,6 +168,6 @@ def test_inv3_login_that_is_rolled_back_ends_nothing(browsers):
     left.sign_in()
     credentials = {"username": "alice", "password": "correct horse battery staple"}
     right.twin = ""
-    right.post("/ended/login-and-undo/", credentials)
+    right.post_json("/ended/login-and-undo/", credentials)
     assert left.who() == "alice"
     assert right.who() is None

@@ -1,5 +1,5 @@
 # ruff: noqa: F403, F405
-"""django-hijack, with the exemption that docs/policies.md tells a site to write."""
+"""django-hijack, with the exemption that docs/recipes.md tells a site to write."""
 
 from tests.settings import *
 

@@ -59,3 +59,14 @@ class App:
             self.access_token = tokens["access"]
             self.refresh_token = tokens.get("refresh", self.refresh_token)
         return response
+
+
+def assert_ended(response: Any, reason: str = "superseded") -> None:
+    assert response.status_code == 401
+    body = response.json()
+    assert body["code"] == "session_ended"
+    assert body["reason"] == reason
+    assert body["login_url"] == "/accounts/login/"
+    assert body["detail"]
+    assert response.headers["Session-Ended"] == reason
+    assert response.headers["WWW-Authenticate"].startswith("Bearer ")

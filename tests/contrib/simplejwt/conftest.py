@@ -1,8 +1,5 @@
 """An API in this process, and one behind daphne, with the tables that its apps need."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +7,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.contrib.simplejwt.apps import App
+from tests.contrib.simplejwt.site import SETTINGS, run
 from tests.servers.daphne import Daphne
-from tests.servers.process import ROOT
-
-SETTINGS = "tests.contrib.simplejwt.settings"
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +32,3 @@ def start_api(start_daphne: Callable[..., Daphne]) -> Callable[..., Daphne]:
         return start_daphne("tests.contrib.simplejwt.asgi:application", **env)
 
     return start
-
-
-def run(module: str, *arguments: str, env: dict[str, Any]) -> None:
-    """Run a module with the settings and on the database of a site."""
-    names = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL")
-    own = {name: env[name] for name in names}
-    command = [sys.executable, "-m", module, *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **own}, check=True)

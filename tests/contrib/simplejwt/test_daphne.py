@@ -14,7 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.contrib.simplejwt.apps import App
-from tests.contrib.simplejwt.conftest import run
+from tests.contrib.simplejwt.site import run
+from tests.servers.waiting import PATIENCE
 from tests.site.people import credentials
 
 SUBPROTOCOL = "live-single-session.bearer"
@@ -29,11 +30,13 @@ class Http:
         self.site = site
 
     def get(self, path, headers):
-        return httpx.get(self.site.url + path, headers=headers, timeout=30)
+        return httpx.get(self.site.url + path, headers=headers, timeout=4 * PATIENCE)
 
     def post(self, path, data, **options):
         headers = options.get("headers")
-        return httpx.post(self.site.url + path, json=data, headers=headers, timeout=30)
+        return httpx.post(
+            self.site.url + path, json=data, headers=headers, timeout=4 * PATIENCE
+        )
 
 
 @asynccontextmanager
@@ -291,7 +294,7 @@ def test_inv1_of_eight_at_once_one_is_left(kind, start_api, site_database):
         return answer.status_code == 200
 
     async def rounds():
-        async with httpx.AsyncClient(base_url=site.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=site.url, timeout=4 * PATIENCE) as client:
             for _ in range(20):
                 tokens = await asyncio.gather(*(obtain(client) for _ in range(8)))
                 live = await asyncio.gather(*(is_live(client, token) for token in tokens))

@@ -7,7 +7,8 @@ import pytest
 from live_single_session import registry
 from live_single_session.models import UserSession
 from live_single_session.signals import limit_exceeded, login_refused
-from tests.contrib.simplejwt.test_one_session import assert_ended, sign_in_on_website
+from tests.contrib.simplejwt.apps import assert_ended
+from tests.helpers.browsers import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,7 +103,7 @@ def test_a_take_over_that_is_none(wrong, alice, new_app, settings):
 
 def test_a_browser_is_in_the_way_of_an_app(alice, new_app, settings):
     settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "ask"}
-    browser = sign_in_on_website()
+    browser = Browser.signed_in()
     app = new_app()
     choice = app.obtain().json()["take_over"]
     assert browser.get("/whoami/").json() == {"user": "alice"}

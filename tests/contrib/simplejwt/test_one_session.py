@@ -1,39 +1,20 @@
 """One live session per user, whether a browser or an app signs in."""
 
-import json
-
 import pytest
-from django.test import Client
 from django.utils.functional import SimpleLazyObject
 
 from live_single_session import registry
 from live_single_session.contrib.simplejwt import serializers, sign_in
 from live_single_session.models import EndReason, UserSession
+from live_single_session.session_info import SessionInfo
 from live_single_session.signals import session_ended
-from tests.site.people import PASSWORD, credentials
+from tests.contrib.simplejwt.apps import assert_ended
+from tests.helpers.browsers import Browser
+from tests.site.people import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ENDED = ["/api/me/", "/api/permitted/me/", "/api/stateless/me/", "/api/either/me/"]
-
-
-def sign_in_on_website(name="alice"):
-    browser = Client()
-    data = json.dumps(credentials(name))
-    response = browser.post("/api/login/", data, content_type="application/json")
-    assert response.status_code == 200
-    return browser
-
-
-def assert_ended(response, reason="superseded"):
-    assert response.status_code == 401
-    body = response.json()
-    assert body["code"] == "session_ended"
-    assert body["reason"] == reason
-    assert body["login_url"] == "/accounts/login/"
-    assert body["detail"]
-    assert response.headers["Session-Ended"] == reason
-    assert response.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 def test_tokens_of_a_pair_carry_the_session(alice, new_app):
@@ -73,13 +54,13 @@ def test_another_user_stays_signed_in(alice, bob, new_app):
 def test_signing_in_on_the_website_ends_the_app(alice, new_app):
     app = new_app()
     app.obtain()
-    browser = sign_in_on_website()
+    browser = Browser.signed_in()
     assert_ended(app.me())
     assert browser.get("/whoami/").json() == {"user": "alice"}
 
 
 def test_signing_in_with_the_app_ends_the_browser(alice, new_app):
-    browser = sign_in_on_website()
+    browser = Browser.signed_in()
     app = new_app()
     app.obtain()
     answer = browser.get("/api/private/", headers={"Accept": "application/json"})
@@ -94,7 +75,7 @@ def slot_of(user, request):
 
 def test_each_has_its_own_slot(alice, new_app, settings):
     settings.LIVE_SINGLE_SESSION = {"SLOT": slot_of}
-    browser = sign_in_on_website()
+    browser = Browser.signed_in()
     first, second = new_app(), new_app()
     first.obtain()
     assert browser.get("/whoami/").json() == {"user": "alice"}
@@ -171,7 +152,7 @@ def test_inv6_changing_the_password_ends_the_other_sessions_only(alice, new_app,
     app, other = new_app(), new_app()
     app.obtain()
     other.obtain()
-    browser = sign_in_on_website()
+    browser = Browser.signed_in()
     new = {"password": "another correct horse"}
     assert app.post("/api/password/", new, headers=app.headers).status_code == 200
     assert app.me().status_code == 200
@@ -235,3 +216,20 @@ def test_inv2_a_sign_in_that_began_before_a_change_of_password_gets_no_tokens(
     answer = app.obtain()
     assert (answer.status_code, answer.json()["code"]) == (401, "password_changed")
     assert not UserSession.objects.exists()
+
+
+def test_an_app_that_signs_out_is_not_told_of_tabs(alice, new_app):
+    app = new_app()
+    app.obtain()
+    app.log_out()
+    answer = app.me()
+    assert_ended(answer, "logged_out")
+    assert "tab" not in answer.json()["detail"]
+    assert "browser" not in answer.json()["detail"]
+
+
+def test_an_app_names_its_device_in_lists(alice, new_app):
+    app = new_app()
+    app.obtain(device="Ann's Pixel")
+    assert UserSession.objects.get().device == "Ann's Pixel"
+    assert SessionInfo(UserSession.objects.get()).device == "Ann's Pixel"

@@ -10,7 +10,7 @@ from live_single_session import registry
 from live_single_session.contrib.simplejwt import TokenObtainPairSerializer
 from live_single_session.models import UserSession
 from live_single_session.registry import ending, lifecycle
-from tests.contrib.simplejwt.test_one_session import assert_ended
+from tests.contrib.simplejwt.apps import assert_ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

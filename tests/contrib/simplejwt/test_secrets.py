@@ -6,7 +6,7 @@ import pytest
 
 from live_single_session.contrib.simplejwt import SessionEnded
 from live_single_session.contrib.simplejwt.bearer import user_of
-from tests.contrib.simplejwt.test_bad_tokens import BAD
+from tests.contrib.simplejwt.bad_tokens import BAD
 from tests.site.people import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,26 +1,38 @@
 """What docs/tokens.md shows works as it stands there."""
 
 import json
-import re
 
 import pytest
+from rest_framework.test import APIClient
 
 from live_single_session.contrib.simplejwt.conf import DEFAULTS
 from live_single_session.contrib.simplejwt.urls import urlpatterns
-from tests.contrib.simplejwt.test_one_session import sign_in_on_website
-from tests.servers.process import ROOT
+from tests.contrib.simplejwt.apps import App
+from tests.docs.pages import BLOCKS, DOCS, block_with
+from tests.helpers.browsers import Browser
 
-PAGE = (ROOT / "docs" / "tokens.md").read_text()
+PAGE = (DOCS / "tokens.md").read_text()
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+@pytest.fixture(autouse=True)
+def _api(settings):
+    settings.ROOT_URLCONF = "tests.contrib.simplejwt.urls"
+
+
+@pytest.fixture
+def new_app():
+    return lambda: App(APIClient())
 
 
 def shown(code):
-    (found,) = [body for body in map(json.loads, blocks("json")) if body["code"] == code]
+    bodies = [
+        json.loads(block.code)
+        for block in BLOCKS
+        if (block.page, block.language) == ("tokens.md", "json")
+    ]
+    (found,) = [body for body in bodies if body["code"] == code]
     return found
 
 
@@ -36,11 +48,11 @@ def test_the_answers_are_as_shown(alice, new_app, settings):
 
 
 def test_the_recipe_for_slots(alice, new_app, settings):
-    (recipe,) = [block for block in blocks("python") if "def slot" in block]
+    recipe = block_with("def slot", "tokens.md")
     names = {}
     exec(recipe.partition("# settings.py")[0], names)
     settings.LIVE_SINGLE_SESSION = {"SLOT": names["slot"]}
-    browser, app = sign_in_on_website(), new_app()
+    browser, app = Browser.signed_in(), new_app()
     app.obtain()
     assert browser.get("/whoami/").json() == {"user": "alice"}
     assert app.me().status_code == 200

@@ -1,0 +1,6 @@
+// In the page with the two browsers, tell it what happens in this one.
+if (parent !== window) {
+  const tell = (state) => parent.postMessage({ demo: state }, "*");
+  tell(document.body.dataset.user ? "signed in" : "signed out");
+  document.addEventListener("live-single-session:ended", () => tell("ended"));
+}

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: what sessions, pushes, sockets and re-checks come to."""

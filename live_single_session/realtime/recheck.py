@@ -1,0 +1,73 @@
+"""Ask the registry about many watched sessions in one query, in the place where they are."""
+
+import asyncio
+import contextvars
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
+from live_single_session.realtime.lookup import Place
+from live_single_session.registry import db, ending, removal
+
+
+@dataclass(frozen=True)
+class Found:
+    """A session that has ended, or that is not there.
+
+    Attributes:
+        notice: what to tell.
+        is_missing: whether it has no row, as one of another tenant has none.
+    """
+
+    notice: EndNotice
+    is_missing: bool
+
+
+async def ended_in(
+    place: Place, users: Mapping[UUID, object], *, ask_engine: bool = False
+) -> dict[UUID, Found]:
+    """Return those of some sessions that have ended.
+
+    Args:
+        place: where they are.
+        users: whose they are: primary keys by session.
+        ask_engine: whether to look for those that the engine no longer has, too.
+    """
+    # Where no tenants are: not in the context of the connection that happens to be first.
+    context = place.context.copy() if settings.DATABASE_ROUTERS else contextvars.Context()
+    # Closes connections to the database that have become unusable, unlike the registry's own.
+    asking = database_sync_to_async(place.run)(_ended_among, users, ask_engine)
+    task: asyncio.Task[dict[UUID, Found]] = asyncio.create_task(asking, context=context)
+    try:
+        return await task
+    finally:
+        task.cancel()
+
+
+def _ended_among(users: Mapping[UUID, object], ask_engine: bool) -> dict[UUID, Found]:
+    if ask_engine:
+        removal.end_removed(users.keys())
+    rows = ending.ended_among(users.keys())
+    missing = [session_id for session_id, row in rows.items() if row is None]
+    gone = _gone_among({str(users[session_id]) for session_id in missing})
+    found = {pk: Found(notice_of(row), False) for pk, row in rows.items() if row is not None}
+    for session_id in missing:
+        user_is_gone = str(users[session_id]) in gone
+        notice = notice_of_unknown(session_id, user_is_gone=user_is_gone)
+        found[session_id] = Found(notice, is_missing=True)
+    return found
+
+
+def _gone_among(user_pks: set[str]) -> set[str]:
+    if not user_pks:
+        return set()
+    users: Any = (
+        get_user_model()._base_manager.using(db.database()).filter(db.UNCACHED, pk__in=user_pks)
+    )
+    return user_pks - {str(user_pk) for user_pk in users.values_list("pk", flat=True)}

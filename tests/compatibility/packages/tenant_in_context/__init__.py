@@ -1,0 +1,1 @@
+"""A database backend that keeps the tenant in a context variable."""

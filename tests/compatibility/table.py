@@ -1,0 +1,51 @@
+"""A pytest plugin: makes docs/compatibility.md of the tests that say what they drive.
+
+A test says so by the marker ``drives("name", "what was driven", "what to set")`` and names the
+distributions whose versions count.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+BEGIN, END = "<!-- The table: make compatibility -->", "<!-- The end of the table -->"
+HEAD = "| package | what was driven | holds | what to set |\n| --- | --- | --- | --- |\n"
+
+rows: dict[str, tuple[str, str, str]] = {}
+outcomes: dict[str, bool] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (marker := item.get_closest_marker("drives")) is not None:
+            what, to_set, *distributions = marker.args
+            named = ", ".join(f"{name} {version(name)}" for name in distributions)
+            rows[item.nodeid] = named, what, to_set
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    report = yield
+    outcomes[item.nodeid] = outcomes.get(item.nodeid, True) and report.passed
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    seen: dict[tuple[str, str, str], bool] = {}  # of several variants, all have to hold
+    for node, holds in outcomes.items():
+        if node in rows:
+            seen[rows[node]] = seen.get(rows[node], True) and holds
+    lines = sorted(
+        f"| {named} | {what} | {'yes' if holds else '**no**'} | {to_set} |\n"
+        for (named, what, to_set), holds in seen.items()
+    )
+    table = HEAD + "".join(lines)
+    print("\n\n" + table)
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{table}\n{END}{after}")

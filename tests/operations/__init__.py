@@ -1,0 +1,1 @@
+"""Roll out, operate, take out: what docs/ tells those who run a site, done for real."""

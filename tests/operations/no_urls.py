@@ -1,0 +1,3 @@
+"""A site that doesn't include the package's URLs."""
+
+urlpatterns = []
