@@ -9,7 +9,7 @@ from tests.explore.__main__ import ENGINES, start
 # Where taking out a protection does harm, so that few interleavings show it.
 HARM = {
     "locks": "--engine db --first sign_in_elsewhere --second sign_in_elsewhere",
-    "rotation_lock": "--engine db --first rotate --second rotate",
+    "rotation_lock": "--engine cache --first rotate --second rotate",
     "fence": "--engine cache --first save --second sign_in_elsewhere",
     "marks": "--engine cache --first save --second sign_in_elsewhere",
     "late_saves": "--engine cache --first save --second sign_in_elsewhere",
