@@ -20,6 +20,16 @@ HARM = {
     "burial": "--engine cache --first adopt --second flush",
 }
 
+# Pairs that have gone wrong once.
+FOUND = [
+    "--first expire --second rotate",
+    "--first rotate --second expire",
+    "--first change_password --second sign_in",
+    "--first sign_in --second change_password",
+    "--first adopt --second flush",
+    "--first sign_out --second adopt",
+]
+
 
 @pytest.fixture
 def explore(site_database, request):
@@ -45,6 +55,12 @@ def test_inv1_inv2_nothing_goes_wrong_in_a_sample_of_interleavings(engine, explo
     code, printed = explore(f"--engine {engine} --sample 60")
     assert code == 0, printed
     assert "60 interleavings" in printed
+
+
+@pytest.mark.parametrize("pair", FOUND)
+def test_inv1_inv2_no_order_of_a_pair_that_went_wrong_does_so_again(pair, explore):
+    code, printed = explore(f"{pair} --engine cache --way sync --atomic no --limit 1")
+    assert code == 0, printed
 
 
 @pytest.mark.parametrize("protection", HARM)
