@@ -161,6 +161,8 @@ def explore(options) -> Counter:
                 counts[problem.partition(":")[0]] += 1
             if found and options.until_found:
                 break
+    except KeyboardInterrupt:
+        print("(interrupted)")
     finally:
         explorer.close()
     return counts

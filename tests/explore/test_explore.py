@@ -24,7 +24,6 @@ HARM = {
 FOUND = [
     "--first expire --second rotate",
     "--first rotate --second expire",
-    "--first change_password --second sign_in",
     "--first sign_in --second change_password",
     "--first adopt --second flush",
     "--first sign_out --second adopt",
