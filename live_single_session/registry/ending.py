@@ -98,7 +98,8 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                row.user = user  # who may be deleted before the end is announced
+                # It may be deleted before the end is announced, and come from elsewhere.
+                UserSession._meta.get_field("user").set_cached_value(row, user)
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
