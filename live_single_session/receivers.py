@@ -169,11 +169,15 @@ def _session_of(user: Any) -> Any:
 
 
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
-    """Undo a login that failed; only ``kept`` stays in the session."""
-    request.session.flush()
-    # The browser's earlier session is over, too; the user needn't be told.
-    request.session.signed_out = True  # type: ignore[attr-defined]
-    request.session.update(kept or {})
+    """Leave nothing of a login that failed, and in the session only what is ``kept``."""
+    session: Any = request.session
+    if kept is None and session.row_id is not None and not session.has_begun:
+        session.leave()  # the user was signed in before, and may be changing the password
+    else:
+        session.flush()
+        # What the browser was signed in to before is over; it needn't be told.
+        session.signed_out = True
+    session.update(kept or {})
     request.user = AnonymousUser()
 
     async def anonymous() -> AnonymousUser:

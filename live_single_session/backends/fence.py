@@ -60,8 +60,7 @@ class Fence(Saving):
             self._bury(user_of(data), str(old_key))
         if by == GET_USER:
             # What is stored may be about to get the hash of a new password.
-            self._let_go()
-            self.keeps_cookie = True
+            self.leave()
             return
         with self._internally():
             super().flush()  # type: ignore[misc]
@@ -72,6 +71,11 @@ class Fence(Saving):
     def _bury(self, user: Any, session_key: str) -> None:
         if is_of_user_model(user):
             lifecycle.bury(user, session_key, EndReason.LOGGED_OUT)
+
+    def leave(self) -> None:
+        """Be anonymous for the rest of this request; the session itself lives on."""
+        self._let_go()
+        self.keeps_cookie = True
 
     def _let_go(self) -> None:
         self._session_cache = {}

@@ -143,11 +143,10 @@ def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
 
 
 def _end_expired(row: UserSession) -> UserSession | None:
-    """End a live session whose data is gone, if it has expired; return what to tell."""
+    """End a live session if it has expired; return what to tell."""
     if row.expires_at is None or row.expires_at > timezone.now():
         return None
-    registry.end(row, EndReason.EXPIRED)
-    return records.find_session(None, row.pk)
+    return records.find_session(None, row.pk) if ending.end_expired([row]) else None
 
 
 def tell(

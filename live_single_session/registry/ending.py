@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +106,32 @@ def end_where(
 
 
 @sensitive_variables()
+def end_expired(sessions: Collection[UserSession], *, wait: bool = True) -> int:
+    """End those of some sessions that have expired; return how many they were.
+
+    The registry may know an old expiry, so the engine is asked, and under the users' locks:
+    a key that was read without them may have been replaced meanwhile.
+    """
+    users, pks = {row.user_id for row in sessions}, [row.pk for row in sessions]
+    try:
+        with db.locked(users, wait=wait) as now:
+            due = db.rows().live().filter(pk__in=pks, expires_at__lte=now)
+            gone = lost_among(due)
+            end_rows(gone, EndReason.EXPIRED, now)
+    except get_user_model().DoesNotExist:
+        return 0
+    return len(gone)
+
+
+@sensitive_variables()
+def lost_among(rows: Iterable[UserSession]) -> list[UserSession]:
+    """Return those of some sessions that the engine doesn't have; it has none of tokens."""
+    rows = list(rows)
+    held = engine.held_among({row.session_key: row.user_id for row in rows if row.session_key})
+    return [row for row in rows if row.session_key not in held]
+
+
+@sensitive_variables()
 def end_rows(
     rows: list[UserSession],
     reason: str,
@@ -169,20 +195,14 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
     now = timezone.now()
     doubtful = db.rows().filter(pk__in=ids)
     for row in doubtful.live().select_related("user"):
-        reason = _reason_to_end(row, now)
-        if reason is not None:
-            end_where(row.user_id, reason, Q(pk=row.pk), wait=False)
-    # Their users were deleted without Django's signals, and can't be locked.
+        if not getattr(row.user, "is_active", True):
+            end_where(row.user_id, EndReason.DEACTIVATED, Q(pk=row.pk), wait=False)
+        elif not is_held(row, now):
+            end_expired([row], wait=False)
+    # Of users who were deleted past Django's signals: nobody is left to be locked.
     orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())
     orphans.update(ended_at=db.Now(), end_reason=EndReason.DEACTIVATED)
     outbox.finish(doubtful)
     rows = doubtful.select_related("replaced_by").in_bulk()
     ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
     return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}
-
-
-def _reason_to_end(row: UserSession, now: datetime) -> EndReason | None:
-    if not getattr(row.user, "is_active", True):
-        return EndReason.DEACTIVATED
-    # What the registry knows of the expiry may be old: the engine has the last word.
-    return None if is_held(row, now) else EndReason.EXPIRED

@@ -19,7 +19,7 @@ from live_single_session.models import (
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import db, ending, engine, events, eviction, limits
+from live_single_session.registry import db, ending, events, eviction, limits
 
 
 def end_many(
@@ -62,13 +62,9 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
     """
     ended = 0
     for batch in db.batches(rows.live().filter(expires_at__lte=db.Now())):
-        due = db.rows().filter(pk__in=[pk for pk, _ in batch])
-        found = list(due.values_list("pk", "session_key", "user_id"))
-        users = {key: user_pk for _, key, user_pk in found if key}
-        held = engine.held_among(users)
-        gone = [pk for pk, key, _ in found if key not in held]
+        gone = ending.lost_among(db.rows().filter(pk__in=[pk for pk, _ in batch]))
         if gone:
-            ended += end_many(db.rows().filter(pk__in=gone), EndReason.EXPIRED)
+            ended += ending.end_expired(gone)
         if progress is not None:
             progress(len(batch))
     return ended

@@ -275,10 +275,10 @@ def test_inv1_two_logins_at_once(protected, engine, left, right, monkeypatch):
     coming = Hook(monkeypatch, auth, "authenticate", is_second)
     coming.open()
     with in_threads(2) as submit:
-        first = submit(left.post, "/api/login/", credentials("alice"))
+        first = submit(left.post_json, "/api/login/", credentials("alice"))
         looked.wait_for_arrival()
         agent = {"User-Agent": "second"}
-        second = submit(right.post, "/api/login/", credentials("alice"), **agent)
+        second = submit(right.post_json, "/api/login/", credentials("alice"), headers=agent)
         coming.wait_for_arrival()
         if not protected:
             second.result()
@@ -307,7 +307,7 @@ def test_inv1_login_that_has_not_answered_yet_holds_its_place(engine, settings, 
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(second.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(second.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         third.sign_in()
         answering.open()
@@ -417,12 +417,12 @@ def test_inv2_key_that_rotates_in_a_header_is_followed(
     settings.MIDDLEWARE = [*outer, "tests.backends.views.sessions_in_headers", ours]
     left.sign_in()
     old, app = left.cookie, Browser()
-    new = app.get("/rotate/", x_session=old)["X-Session"]
+    new = app.get("/rotate/", headers={"X-Session": old})["X-Session"]
     assert new != old
-    assert app.get("/whoami/", x_session=new).json() == {"user": "alice"}
+    assert app.get("/whoami/", headers={"X-Session": new}).json() == {"user": "alice"}
     right.sign_in()
     for key in (old, new):
-        assert app.get("/whoami/", x_session=key).json() == {"user": None}
+        assert app.get("/whoami/", headers={"X-Session": key}).json() == {"user": None}
 
 
 # A login or another request beside a logout
@@ -484,7 +484,7 @@ def test_inv2_sign_in_again_beside_a_logout_of_the_same_browser(
     tab = tab_of(left)
     signing_in = Hook(monkeypatch, limits, "terms_for")
     with in_threads() as submit:
-        answer = submit(tab.post, "/api/login/", credentials("alice"))
+        answer = submit(tab.post_json, "/api/login/", credentials("alice"))
         signing_in.wait_for_arrival()
         left.sign_out()
         signing_in.open()
@@ -677,7 +677,7 @@ def test_inv2_overtaken_login_gets_its_answer_and_is_told_next(
     )
     with in_threads() as submit:
         agent = {"User-Agent": "second"}
-        answer = submit(left.post, "/api/login/", credentials("alice"), **agent)
+        answer = submit(left.post_json, "/api/login/", credentials("alice"), headers=agent)
         answering.wait_for_arrival()
         right.sign_in()
         answering.open()

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import expect
 
-from tests.docs.test_people import block
+from tests.docs.pages import block_with
 from tests.site.people import PASSWORD, STAFF
 
 SETTINGS = """
@@ -22,8 +22,8 @@ def admin_site(tmp_path, start_daphne, site_database):
     """A site that has the recipe's template and settings, and whose login is the admin's."""
     folder = tmp_path / "templates" / "admin"
     folder.mkdir(parents=True)
-    (folder / "base_site.html").write_text(block("django", "admin/base_site.html"))
-    recipe = block("python", "LOGIN_URL")
+    (folder / "base_site.html").write_text(block_with("admin/base_site.html", "people.md"))
+    recipe = block_with("LOGIN_URL", "people.md")
     text = SETTINGS.format(templates=str(folder.parent), recipe=recipe)
     (tmp_path / "admin_recipe.py").write_text(text)
     return start_daphne(

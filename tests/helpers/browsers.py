@@ -138,9 +138,9 @@ class AsyncBrowser(WithCookies, AsyncClient):
         return response
 
     async def row(self):
-        return await UserSession.objects.select_related("user").aget(
-            pk=(await self.asession())[SESSION_ID_KEY]
-        )
+        session = await self.asession()
+        rows = UserSession.objects.select_related("user")
+        return await rows.aget(pk=await session.aget(SESSION_ID_KEY))
 
     @property
     def cookie_header(self):
