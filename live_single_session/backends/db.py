@@ -26,6 +26,7 @@ class SessionStore(RowsFence, DjangoStore):
         found = statements.session_with_live_id(self.model, key)
         if found is None:
             self._session_key = None
+            self._is_lost = key is not None
             return {}
         encoded, live_id = found
         data: SessionData = self.decode(encoded)

@@ -52,6 +52,7 @@ class Loading:
     on_drop: Callable[[], None] | None = None
 
     _is_internal = False  # while the engine calls its own methods
+    _is_lost = False  # nothing was found under the key, or nothing that it opens
     _is_committed = True  # whether this request's changes in the registry are
     _before: tuple[str | None, UUID | None] = (None, None)  # the last change: key and row
     _loaded: SessionData | None = None  # what is stored, as it was loaded
@@ -86,6 +87,7 @@ class Loading:
     @sensitive_variables()
     def _let_in(self, key: str | None, data: SessionData) -> SessionData:
         self.presented_key, self.stored_key = key, self.session_key
+        self._is_lost = self.session_key != key  # some engines put a new session in its place
         if key is None or SESSION_KEY not in data or not installation.is_installed():
             return data
         return self._obey(self._judge(key, data), data)
@@ -99,6 +101,7 @@ class Loading:
             self.ended_session_id = verdict.ended_id
             self.keeps_cookie = verdict.is_replaced
             self._session_key = self.stored_key = None
+            self._is_lost = True
             return {}
         self.row_id = verdict.row_id
         self.known_expiry = verdict.expires_at
@@ -112,8 +115,7 @@ class Loading:
     @property
     def is_dead(self) -> bool:
         """Whether its key opens nothing, and the client is to be told why."""
-        nothing_found = self.presented_key is not None and self.stored_key is None
-        return nothing_found and not (self.keeps_cookie or self.signed_out or self.has_begun)
+        return self._is_lost and not (self.keeps_cookie or self.signed_out or self.has_begun)
 
     @property
     def is_unregistered(self) -> bool:

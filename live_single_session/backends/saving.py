@@ -93,7 +93,8 @@ class Saving(Loading):
     def drop(self) -> None:
         """Save nothing, and set no cookie: the browser may have a newer one."""
         self.dropped = True
-        if self.on_drop is not None:
+        # A browser that has just signed in is told by its cookie that this is over.
+        if self.on_drop is not None and not self.has_begun:
             self.on_drop()
 
     def settle(self) -> None:

@@ -1,6 +1,5 @@
 """End sessions: in the registry, in the session engine, and for receivers."""
 
-import logging
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -13,13 +12,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import db, engine, events, outbox
-
-logger = logging.getLogger("live_single_session")
-
-# Added to how long a cache remembers that a key may be invalid.
-MARGIN_SECONDS = 24 * 60 * 60
-# After which an end that nobody was told of is announced again.
-UNTOLD_SECONDS = 60
 
 
 def end(session: UserSession, reason: str) -> bool:
