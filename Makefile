@@ -5,8 +5,8 @@ BIN := .venv/bin
 # The suite's databases write much that nobody keeps: in memory, where there is such a place.
 TMP := $(shell test -w /dev/shm && echo /dev/shm || echo /tmp)
 
-.PHONY: help demo test compatibility compose races model lint bench load chaos fuzz docs build lock \
-  sbom versions clean
+.PHONY: help demo test compatibility compose races model explore lint bench load chaos fuzz docs build \
+  lock sbom versions clean
 
 help:
 	@echo "make demo            a site to try it on, at the address that it prints"
@@ -20,6 +20,7 @@ help:
 	@echo "make load            thousands of people at two nodes"
 	@echo "make chaos           everything fails at random, and nothing goes wrong"
 	@echo "make fuzz            whatever a client may send"
+	@echo "make explore         all orders of two operations on a user's sessions (ARGS narrow it)"
 	@echo "make docs            the documentation, in site/ (warnings are errors)"
 	@echo "make build           wheel and sdist, in dist/, checked"
 	@echo "make lock            pin the development environment, in requirements-dev.lock"
@@ -63,6 +64,10 @@ lint: .venv/.installed-lint
 bench load chaos fuzz: .venv/.installed-bench
 	@$(BIN)/python -m tests.servers.packages suite
 	$(BIN)/python -m benchmarks.$@ $(ARGS)
+
+explore: .venv/.installed-test
+	@$(BIN)/python -m tests.servers.packages suite
+	TMPDIR=$(TMP) $(BIN)/python -m tests.explore $(ARGS)
 
 docs: .venv/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

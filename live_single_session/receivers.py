@@ -171,8 +171,8 @@ def _session_of(user: Any) -> Any:
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:
     """Leave nothing of a login that failed, and in the session only what is ``kept``."""
     session: Any = request.session
-    if kept is None and session.row_id is not None and not session.has_begun:
-        session.leave()  # the user was signed in before, and may be changing the password
+    if kept is None and not session.has_begun:
+        session.leave()  # the user may be signed in there, and be changing the password
     else:
         session.flush()
         # What the browser was signed in to before is over; it needn't be told.

@@ -99,7 +99,11 @@ def _judge_unnamed(session_key: str) -> Verdict:
     row = db.rows().filter(records.knows(session_key)).first()
     if row is None:
         return ADOPTABLE
-    return REPLACED if row.ended_at is None else Verdict(opens=False, ended_id=row.pk)
+    if row.ended_at is not None:
+        return Verdict(opens=False, ended_id=row.pk)
+    if row.key_digest == digest(session_key):  # it has been adopted since it was looked up
+        return Verdict(opens=True, row_id=row.pk, expires_at=row.expires_at)
+    return REPLACED
 
 
 @sensitive_variables()

@@ -169,8 +169,9 @@ def bury(user: Any, session_key: str, reason: str) -> None:
     with suppress(get_user_model().DoesNotExist), db.locked_user(user.pk) as lock:
         rows = records.read(records.knows(session_key), user, terms)
         if not rows:
-            row = _insert_adopted(user, terms, None, lock, session_key)
-            ending.end_rows([row], reason, lock.now)
+            rows = [_insert_adopted(user, terms, None, lock, session_key)]
+        live = [row for row in rows if row.ended_at is None and row.user_id == user.pk]
+        ending.end_rows(live, reason, lock.now)  # another request may have adopted it meanwhile
 
 
 def touch(session_id: uuid.UUID, seconds: float) -> bool:

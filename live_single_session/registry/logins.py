@@ -174,7 +174,7 @@ def _begin(
     if engine.keeps_keys(type(session)):
         known = {row.key_digest for row in rows} | {row.left_digest for row in rows}
         old_key = session.stored_key
-        if session.is_unregistered:
+        if session.is_unregistered and digest(old_key) not in known:
             lifecycle.bury(user, old_key, EndReason.SUPERSEDED)
         # An old key is not used again: another request may be writing to its session.
         if session.session_key in (None, old_key) or digest(session.session_key) in known:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import db, ending, maintenance
+from live_single_session.registry import db, maintenance, outbox
 from tests.explore.world import World
 from tests.site.people import PASSWORD, credentials
 
@@ -67,7 +67,7 @@ def expire(world: World) -> None:
 
 
 def prune(world: World) -> None:
-    ending.finish(maintenance.ended_before(0))
+    outbox.finish(maintenance.ended_before(0))
     maintenance.prune(0)
 
 
@@ -90,6 +90,3 @@ OPERATIONS: list[Operation] = [
     expire,
     prune,
 ]
-
-# After which the browser is still signed in.
-KEEPING = {sign_in, rotate, create, change_password, save, touch, adopt, expire, prune}
