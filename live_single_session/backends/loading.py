@@ -14,8 +14,8 @@ from live_single_session.models import (
     SESSION_ID_KEY,
 )
 from live_single_session.registry import (
+    gate,
     installation,
-    keys,
 )
 
 SessionData = dict[str, Any]
@@ -93,10 +93,10 @@ class Loading:
         return self._obey(self._judge(key, data), data)
 
     @sensitive_variables()
-    def _judge(self, key: str, data: SessionData) -> keys.Verdict:
-        return keys.judge(key, data)
+    def _judge(self, key: str, data: SessionData) -> gate.Verdict:
+        return gate.judge(key, data)
 
-    def _obey(self, verdict: keys.Verdict, data: SessionData) -> SessionData:
+    def _obey(self, verdict: gate.Verdict, data: SessionData) -> SessionData:
         if not verdict.opens:
             self.ended_session_id = verdict.ended_id
             self.keeps_cookie = verdict.is_replaced

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.sessions.models import Session
 
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import engine, removal
+from live_single_session.registry import engine, missing
 from tests.helpers.browsers import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def session(alice, settings, monkeypatch):
     """A live session whose data is gone, and re-checks that follow each other at once."""
     settings.LIVE_SINGLE_SESSION = {"RECHECK_SECONDS": 1e-9}
-    monkeypatch.setattr(removal, "_missing", {})
+    monkeypatch.setattr(missing, "_missing", {})
     browser = Browser.signed_in("alice")
     Session.objects.all().delete()
     assert browser.who() is None
@@ -22,7 +22,7 @@ def session(alice, settings, monkeypatch):
 
 
 def recheck(session):
-    removal.end_removed([session.pk])
+    missing.end_removed([session.pk])
     session.refresh_from_db()
     return session.end_reason
 
