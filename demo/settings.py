@@ -47,6 +47,8 @@ MIDDLEWARE = [
     "live_single_session.middleware.SingleSessionMiddleware",
 ]
 
+SESSION_ENGINE = "live_single_session.backends.db"
+
 # LIVE_SINGLE_SESSION is left out: one session per user, the newest wins.
 
 ROOT_URLCONF = "demo.urls"

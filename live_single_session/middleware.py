@@ -79,7 +79,7 @@ def keep_cookie_in_step(request: HttpRequest, response: HttpResponseBase) -> Non
     session: Any = getattr(request, "session", None)
     if not engine.is_gated(session):
         return
-    if session.dropped:
+    if session.dropped and not session.has_begun:
         skip_session_cookie(response)
     else:
         answer = ref(response)  # a request is to be freed with its answer

@@ -6,8 +6,10 @@ import pytest
 from asgiref.sync import AsyncToSync, SyncToAsync
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 from django.utils import timezone
 
@@ -166,3 +168,41 @@ def test_a_sign_in_costs_as_much_after_many_of_the_same_user(alice, cost):
         for serial in range(100, 1100)
     )
     assert cost_of_sign_in(cost, "/api/login/") == first
+
+
+# How many queries each kind of sign-in takes on PostgreSQL, with BEGIN and COMMIT left out
+
+
+def queries_of(browser, do):
+    with CaptureQueriesContext(connection) as captured:
+        do(browser)
+    sqls = [query["sql"] for query in captured.captured_queries]
+    return [sql for sql in sqls if not sql.startswith(("BEGIN", "COMMIT"))]
+
+
+BUDGET = {
+    "first sign-in": 6,
+    "sign-in that replaces another": 8,
+    "rotation": 8,
+    "sign-out": 8,
+    "page": 2,
+}
+
+
+@pytest.mark.parametrize("what", BUDGET)
+def test_no_query_creeps_in(alice, bob, what):
+    Browser.signed_in("bob")  # the very first one names the installation
+    browser = Browser()
+    if what != "first sign-in":
+        Browser.signed_in("alice")
+    if what not in ("first sign-in", "sign-in that replaces another"):
+        browser.sign_in()
+    do = {
+        "rotation": lambda browser: browser.get("/rotate/"),
+        "sign-out": lambda browser: browser.sign_out(),
+        "page": lambda browser: browser.get("/whoami/"),
+    }.get(what, lambda browser: browser.sign_in())
+    taken = queries_of(browser, do)
+    # SQLite takes its lock by a write of its own, and deletes without a lock.
+    more = {"page": 0}.get(what, 1)
+    assert len(taken) <= BUDGET[what] + more, "\n".join(taken)

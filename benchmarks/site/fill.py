@@ -16,11 +16,11 @@ def main(number: int) -> None:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.hashers import make_password
     from django.contrib.auth.models import User
+    from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.models import Session
     from django.core.management import call_command
     from django.utils import timezone
 
-    from live_single_session.backends.db import SessionStore
     from tests.site.people import PASSWORD
 
     call_command("migrate", verbosity=0)
@@ -39,12 +39,21 @@ def main(number: int) -> None:
             HASH_SESSION_KEY: user.get_session_auth_hash(),
         }
         if settings.WITH_OURS:
-            from live_single_session.models import SESSION_ID_KEY, UserSession, digest
+            from live_single_session.models import (
+                FINGERPRINT_KEY,
+                INSTALLATION_KEY,
+                SESSION_ID_KEY,
+                UserSession,
+                digest,
+            )
+            from live_single_session.registry import installation
 
             row = UserSession(
                 user=user, serial=1, session_key=key, key_digest=digest(key), expires_at=expires
             )
             data[SESSION_ID_KEY] = str(row.pk)
+            data[INSTALLATION_KEY] = installation.name_here()
+            data[FINGERPRINT_KEY] = digest(key)
             rows.append(row)
         encoded = store.encode(data)
         sessions.append(Session(session_key=key, session_data=encoded, expire_date=expires))

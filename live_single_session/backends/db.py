@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.backends.loading import SessionData
 from live_single_session.backends.rows import RowsFence
-from live_single_session.registry import db, installation, keys, statements
+from live_single_session.registry import db, gate, installation, statements
 
 
 class SessionStore(RowsFence, DjangoStore):
@@ -26,13 +26,14 @@ class SessionStore(RowsFence, DjangoStore):
         found = statements.session_with_live_id(self.model, key)
         if found is None:
             self._session_key = None
+            self._is_lost = key is not None
             return {}
         encoded, live_id = found
         data: SessionData = self.decode(encoded)
         self.stored_key = key
         if SESSION_KEY not in data:
             return data
-        return self._obey(keys.judge_by(live_id, str(key), data), data)
+        return self._obey(gate.judge_by(live_id, str(key), data), data)
 
     def _is_read_beside_registry(self) -> bool:
         if not installation.is_installed():

@@ -1,28 +1,20 @@
-"""What an engine's ``UpdateError`` means: the session is gone, or the database failed."""
+"""What an engine's ``UpdateError`` means: the session is gone, or there is other trouble."""
 
+from django import db
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-)
 
-# Errors of the database itself. If there was no row to update, none of them was raised.
+# What a database raises by itself. That no row was there to be updated, Django finds out.
 TROUBLE = (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
+    db.DataError,
+    db.IntegrityError,
+    db.InterfaceError,
+    db.InternalError,
+    db.NotSupportedError,
+    db.OperationalError,
+    db.ProgrammingError,
 )
 
 
 def is_gone(error: UpdateError) -> bool:
-    """Tell whether a session was not saved because it is gone, not because of an error."""
+    """Tell whether a session was not saved because it is gone, and not for other trouble."""
     return not isinstance(error.__context__, TROUBLE)

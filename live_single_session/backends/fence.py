@@ -62,10 +62,11 @@ class Fence(Saving):
             # What is stored may be about to get the hash of a new password.
             self.leave()
             return
+        key = self.session_key
         with self._internally():
             super().flush()  # type: ignore[misc]
-        if old_key is not None:
-            self.forget(old_key)
+        if old_key not in (None, key):
+            self.forget(str(old_key))
         self._let_go()
 
     def _bury(self, user: Any, session_key: str) -> None:
@@ -86,8 +87,10 @@ class Fence(Saving):
     def delete(self, session_key: str | None = None) -> None:
         """Delete a session; if it is live in the registry, it ends as removed or expired."""
         key = session_key or self.session_key
-        super().delete(session_key)  # type: ignore[misc]
-        if self._is_internal or key is None or not installation.is_installed():
+        if key is None:
+            return
+        self.forget(key)
+        if self._is_internal or not installation.is_installed():
             return
         row = records.find_session(key)
         if row is not None and row.ended_at is None:

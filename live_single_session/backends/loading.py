@@ -14,8 +14,8 @@ from live_single_session.models import (
     SESSION_ID_KEY,
 )
 from live_single_session.registry import (
+    gate,
     installation,
-    keys,
 )
 
 SessionData = dict[str, Any]
@@ -52,6 +52,7 @@ class Loading:
     on_drop: Callable[[], None] | None = None
 
     _is_internal = False  # while the engine calls its own methods
+    _is_lost = False  # nothing was found under the key, or nothing that it opens
     _is_committed = True  # whether this request's changes in the registry are
     _before: tuple[str | None, UUID | None] = (None, None)  # the last change: key and row
     _loaded: SessionData | None = None  # what is stored, as it was loaded
@@ -86,19 +87,21 @@ class Loading:
     @sensitive_variables()
     def _let_in(self, key: str | None, data: SessionData) -> SessionData:
         self.presented_key, self.stored_key = key, self.session_key
+        self._is_lost = self.session_key != key  # some engines put a new session in its place
         if key is None or SESSION_KEY not in data or not installation.is_installed():
             return data
         return self._obey(self._judge(key, data), data)
 
     @sensitive_variables()
-    def _judge(self, key: str, data: SessionData) -> keys.Verdict:
-        return keys.judge(key, data)
+    def _judge(self, key: str, data: SessionData) -> gate.Verdict:
+        return gate.judge(key, data)
 
-    def _obey(self, verdict: keys.Verdict, data: SessionData) -> SessionData:
+    def _obey(self, verdict: gate.Verdict, data: SessionData) -> SessionData:
         if not verdict.opens:
             self.ended_session_id = verdict.ended_id
             self.keeps_cookie = verdict.is_replaced
             self._session_key = self.stored_key = None
+            self._is_lost = True
             return {}
         self.row_id = verdict.row_id
         self.known_expiry = verdict.expires_at
@@ -112,8 +115,7 @@ class Loading:
     @property
     def is_dead(self) -> bool:
         """Whether its key opens nothing, and the client is to be told why."""
-        nothing_found = self.presented_key is not None and self.stored_key is None
-        return nothing_found and not (self.keeps_cookie or self.signed_out or self.has_begun)
+        return self._is_lost and not (self.keeps_cookie or self.signed_out or self.has_begun)
 
     @property
     def is_unregistered(self) -> bool:

@@ -25,7 +25,7 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import installation, keys
+from live_single_session.registry import gate, installation
 
 
 class CacheFailed(Exception):  # noqa: N818 - as Django names its own
@@ -93,10 +93,10 @@ class MarkedFence(Fence):
         return self._let_in(key, data)
 
     @sensitive_variables()
-    def _judge(self, key: str, data: SessionData) -> keys.Verdict:
+    def _judge(self, key: str, data: SessionData) -> gate.Verdict:
         if self._is_trusted(key, data):
-            return keys.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
-        verdict = keys.judge(key, data)
+            return gate.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
+        verdict = gate.judge(key, data)
         if verdict.row_id is not None:
             # There is none if the process died after the commit of this key.
             data[FINGERPRINT_KEY] = digest(key)

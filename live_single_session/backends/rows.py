@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.db import DatabaseError, IntegrityError, router
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.db.models import Exists
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.backends.fence import Fence
 from live_single_session.models import digest
-from live_single_session.registry import db
+from live_single_session.registry import db, engine
 
 
 class RowsFence(Fence):
@@ -45,6 +45,21 @@ class RowsFence(Fence):
             raise UpdateError from error
         if not is_live:
             raise UpdateError
+
+    @sensitive_variables()
+    def forget(self, session_key: str) -> None:
+        """Delete the row of a session, unless somebody is writing to it.
+
+        That request may be waiting for the user's lock, which may be held here. What is left
+        opens nothing, and is deleted when it has expired.
+        """
+        if not self._is_beside_registry():
+            super().forget(session_key)
+            return
+        using = db.database()
+        with transaction.atomic(using=using, savepoint=False):
+            engine.delete_rows([session_key], using)
+        engine.forget_cached([session_key])
 
     def _model_instance(self) -> Any:
         return self.create_model_instance(self._session_cache)  # type: ignore[attr-defined]

@@ -19,8 +19,8 @@ from live_single_session.models import (
 from live_single_session.registry import (
     db,
     engine,
+    gate,
     installation,
-    keys,
     lifecycle,
     logins,
     records,
@@ -93,14 +93,15 @@ class Saving(Loading):
     def drop(self) -> None:
         """Save nothing, and set no cookie: the browser may have a newer one."""
         self.dropped = True
-        if self.on_drop is not None:
+        # A browser that has just signed in is told by its cookie that this is over.
+        if self.on_drop is not None and not self.has_begun:
             self.on_drop()
 
     def settle(self) -> None:
         """Go back to the old key and row if this request's change was rolled back."""
         row = records.live_row(self.row_id)
         # In a site's TestCase nothing is ever committed, and yet it is there.
-        if row is not None and keys.is_current(row, self.session_key):
+        if row is not None and gate.is_current(row, self.session_key):
             return
         self._session_key, self.row_id = self._before
         self.stored_key = self._session_key

@@ -5,7 +5,7 @@ from django.contrib.sessions.backends.signed_cookies import SessionStore as Djan
 from live_single_session.backends.fence import Fence
 from live_single_session.backends.loading import SessionData
 from live_single_session.models import UserSession
-from live_single_session.registry import keys
+from live_single_session.registry import gate
 
 
 class SessionStore(Fence, DjangoStore):
@@ -15,8 +15,8 @@ class SessionStore(Fence, DjangoStore):
     from before the installation has no id. It could be replayed for ever, so it is refused.
     """
 
-    def _judge(self, key: str, data: SessionData) -> keys.Verdict:
-        return keys.judge_id(data)
+    def _judge(self, key: str, data: SessionData) -> gate.Verdict:
+        return gate.judge_id(data)
 
     def cycle_key(self) -> None:
         """Send the cookie again."""

@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.realtime.lookup import Place
-from live_single_session.registry import db, ending, removal
+from live_single_session.registry import db, ending, missing
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ async def ended_in(
 
 def _ended_among(users: Mapping[UUID, object], ask_engine: bool) -> dict[UUID, Found]:
     if ask_engine:
-        removal.end_removed(users.keys())
+        missing.end_removed(users.keys())
     rows = ending.ended_among(users.keys())
-    missing = [session_id for session_id, row in rows.items() if row is None]
-    gone = _gone_among({str(users[session_id]) for session_id in missing})
+    unknown = [session_id for session_id, row in rows.items() if row is None]
+    gone = _gone_among({str(users[session_id]) for session_id in unknown})
     found = {pk: Found(notice_of(row), False) for pk, row in rows.items() if row is not None}
-    for session_id in missing:
+    for session_id in unknown:
         user_is_gone = str(users[session_id]) in gone
         notice = notice_of_unknown(session_id, user_is_gone=user_is_gone)
         found[session_id] = Found(notice, is_missing=True)

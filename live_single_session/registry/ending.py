@@ -1,6 +1,5 @@
 """End sessions: in the registry, in the session engine, and for receivers."""
 
-import logging
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -12,14 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import db, engine, events, outbox
-
-logger = logging.getLogger("live_single_session")
-
-# Added to how long a cache remembers that a key may be invalid.
-MARGIN_SECONDS = 24 * 60 * 60
-# After which an end that nobody was told of is announced again.
-UNTOLD_SECONDS = 60
+from live_single_session.registry import cleanup, db, engine, events
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -98,7 +90,8 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                row.user = user  # who may be deleted before the end is announced
+                # It may be deleted before the end is announced, and come from elsewhere.
+                UserSession._meta.get_field("user").set_cached_value(row, user)
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
@@ -157,7 +150,7 @@ def end_rows(
         db.rows().filter(pk__in=chunk).update(**changes)
     for chunk in db.chunks(row.pk for row in rows if row.pk not in left):
         db.rows().filter(pk__in=chunk).update(**changes, session_key="")
-    for batch in outbox.by_user(rows):
+    for batch in cleanup.by_user(rows):
         db.on_commit(events.send_ended, batch)
 
 
@@ -172,16 +165,16 @@ def _forget_in_transaction(rows: list[UserSession]) -> dict[uuid.UUID, str]:
     keys = {row.pk: row.session_key for row in rows if row.session_key}
     if not keys:
         return keys
-    is_marked = outbox.mark(keys.values(), rows)
+    is_marked = cleanup.mark(keys.values(), rows)
     if engine.shares_transaction(using):
         gone = engine.delete_rows(keys.values(), using)
         if is_marked:
             db.on_commit(engine.forget_cached, gone)
             keys = {pk: key for pk, key in keys.items() if key not in gone}
     if keys and is_marked:
-        db.on_commit(outbox.forget, keys)
+        db.on_commit(cleanup.forget, keys)
     elif keys:
-        db.on_commit(outbox.finish, db.rows().filter(pk__in=list(keys)))
+        db.on_commit(cleanup.finish, db.rows().filter(pk__in=list(keys)))
     return keys
 
 
@@ -202,7 +195,7 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
     # Of users who were deleted past Django's signals: nobody is left to be locked.
     orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())
     orphans.update(ended_at=db.Now(), end_reason=EndReason.DEACTIVATED)
-    outbox.finish(doubtful)
+    cleanup.finish(doubtful)
     rows = doubtful.select_related("replaced_by").in_bulk()
     ended: dict[uuid.UUID, UserSession | None] = dict.fromkeys(ids - rows.keys())
     return ended | {pk: row for pk, row in rows.items() if row.ended_at is not None}

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from live_single_session import policy
 from live_single_session.exceptions import PasswordChanged, Terms
 from live_single_session.models import UserSession, as_uuid, digest, id_of_key
-from live_single_session.registry import db, ending, engine, eviction, limits, outbox, records
+from live_single_session.registry import cleanup, db, ending, engine, eviction, limits, records
 
 
 def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
@@ -95,7 +95,7 @@ def _change_key(row: UserSession, old_key: str, new_key: str) -> None:
     row.left_digest = digest(old_key)
     row.save(using=db.database(), update_fields=["session_key", "key_digest", "left_digest"])
     using = db.database()
-    is_marked = outbox.mark([old_key], [row])
+    is_marked = cleanup.mark([old_key], [row])
     if engine.shares_transaction(using):
         gone = engine.delete_rows([old_key], using)
         db.on_commit(engine.forget_cached, gone)

@@ -19,6 +19,7 @@ from live_single_session.models import (
     digest,
 )
 from live_single_session.registry import (
+    cleanup,
     db,
     ending,
     engine,
@@ -27,7 +28,6 @@ from live_single_session.registry import (
     installation,
     lifecycle,
     limits,
-    outbox,
     records,
 )
 from live_single_session.request_state import state_of
@@ -236,6 +236,6 @@ def _finish_later(rows: Sequence[UserSession], user: Any) -> None:
     """Finish, on commit, the unfinished work that the sign-in has found."""
     unfinished = [row.pk for row in rows if row.ended_at is not None and row.session_key]
     if unfinished:
-        db.on_commit(outbox.finish, db.rows().filter(pk__in=unfinished))
+        db.on_commit(cleanup.finish, db.rows().filter(pk__in=unfinished))
     if events.has_receivers():
-        db.on_commit(outbox.announce_untold, db.rows().of(user))
+        db.on_commit(cleanup.announce_untold, db.rows().of(user))

@@ -21,14 +21,14 @@ from live_single_session.backends.marks import MarkedFence, mark_of
 from live_single_session.http import follow_ups
 from live_single_session.models import SESSION_ID_KEY, UserSession, UserSessionQuerySet, as_uuid
 from live_single_session.registry import (
+    cleanup,
     db,
     ending,
     events,
-    keys,
+    gate,
     lifecycle,
     limits,
     logins,
-    outbox,
     records,
 )
 from live_single_session.registry import engine as session_engine
@@ -225,11 +225,11 @@ def test_inv3_mark_that_could_not_be_set_is_set_by_the_clean_up(
         patch.setattr(LocMemCache, "set_many", fail)
         right.sign_in()
     assert UserSession.objects.unfinished().count() == 1
-    assert outbox.finish() == 1
+    assert cleanup.finish() == 1
     assert not engine_holds(key)
     store = session_engine.store_class()()
     assert store._cache.get_many([mark_of(store.cache_key_prefix + key)])
-    assert outbox.finish() == 0
+    assert cleanup.finish() == 0
 
 
 # Two logins at once
@@ -506,7 +506,7 @@ def test_inv3_rollback_after_the_end_was_written(protected, engine, left, right,
         judge = MarkedFence._judge
 
         def refuse(session, key, data):
-            return keys.REPLACED if session._cache.marked else judge(session, key, data)
+            return gate.REPLACED if session._cache.marked else judge(session, key, data)
 
         monkeypatch.setattr(MarkedFence, "_judge", refuse)
     left.sign_in()

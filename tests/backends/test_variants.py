@@ -22,7 +22,6 @@ VARIANTS = [
     ("local_times", "file"),
     ("local_times_database", "db"),
     ("user_sessions", "db"),
-    ("user_sessions_unfenced", "db"),
 ]
 
 

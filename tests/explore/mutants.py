@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from live_single_session import middleware
 from live_single_session.backends.fence import Fence
 from live_single_session.backends.marks import MarkedFence
-from live_single_session.registry import db, engine, keys, lifecycle, records
+from live_single_session.registry import db, engine, gate, lifecycle, records
 
 
 def locks() -> None:
@@ -36,7 +36,7 @@ def fence() -> None:
     obey = Fence._obey
 
     def let_in(session, verdict, data):
-        return obey(session, keys.Verdict(opens=True, row_id=verdict.row_id), data)
+        return obey(session, gate.Verdict(opens=True, row_id=verdict.row_id), data)
 
     Fence._obey = let_in
     MarkedFence._is_trusted = lambda session, key, data: False

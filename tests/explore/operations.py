@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from live_single_session import registry
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import db, maintenance, outbox
+from live_single_session.registry import cleanup, db, maintenance
 from tests.explore.world import World
 from tests.site.people import PASSWORD, credentials
 
@@ -67,7 +67,7 @@ def expire(world: World) -> None:
 
 
 def prune(world: World) -> None:
-    outbox.finish(maintenance.ended_before(0))
+    cleanup.finish(maintenance.ended_before(0))
     maintenance.prune(0)
 
 

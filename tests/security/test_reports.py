@@ -51,7 +51,7 @@ WHERE = [
     (switch_users, "registry.records.read_for_sign_in"),
     (switch_users, "registry.records.insert"),
     (rotate, "registry.records.live_row"),
-    (rotate, "registry.outbox.mark"),
+    (rotate, "registry.cleanup.mark"),
     (come_back, "registry.records.find_session"),
     (come_back, "http.follow_ups.notice_of"),
     (ask, "session_status.notice_of"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from live_single_session.registry import outbox
+from live_single_session.registry import cleanup
 
 
 class Command(BaseCommand):
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        finished = outbox.finish()
+        finished = cleanup.finish()
         if options["verbosity"] > 0:
             self.stdout.write(
                 f"Finished {finished} ended session{'' if finished == 1 else 's'}."

@@ -8,7 +8,7 @@ from django.core.management import BaseCommand, CommandError
 from live_single_session.conf import conf
 from live_single_session.management.progress import progress
 from live_single_session.models import UserSession
-from live_single_session.registry import db, maintenance, outbox
+from live_single_session.registry import cleanup, db, maintenance
 
 
 class Command(BaseCommand):
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         with progress(number, self.stderr, "Sessions looked at") as advance:
             expired = maintenance.expire(rows, advance)
         self.stdout.write(f"Sessions that had expired: {expired}.")
-        outbox.finish(maintenance.ended_before(days))
+        cleanup.finish(maintenance.ended_before(days))
         old = maintenance.prunable(days)
         with progress(old.count(), self.stderr, "Sessions deleted") as advance:
             pruned = maintenance.prune(days, advance)

@@ -30,10 +30,6 @@ if VARIANT == "local_times":
 if VARIANT == "local_times_database":
     DATABASES["default"]["TIME_ZONE"] = "Asia/Kolkata"
 
-if VARIANT in ("user_sessions", "user_sessions_unfenced"):
+if VARIANT == "user_sessions":
     INSTALLED_APPS = [*INSTALLED_APPS, "user_sessions"]
-    SESSION_ENGINE = (
-        "tests.backends.variants.fenced_user_sessions"
-        if VARIANT == "user_sessions"
-        else "user_sessions.backends.db"
-    )
+    SESSION_ENGINE = "tests.backends.variants.fenced_user_sessions"

@@ -1,4 +1,4 @@
-"""The outbox: what is left to be done about sessions that have ended.
+"""Clean up after sessions that have ended: their data in the engine, and their announcement.
 
 An ended row keeps its key until the engine has forgotten the session, and has no
 ``announced_at`` until the site's receivers have run. After a crash, the user's next login,
