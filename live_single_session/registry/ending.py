@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry import cleanup, db, engine, events
+from live_single_session.session_user import is_valid
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -90,12 +91,44 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                # It may be deleted before the end is announced, and come from elsewhere.
-                UserSession._meta.get_field("user").set_cached_value(row, user)
+                _remember_user(row, user)
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
     return len(rows)
+
+
+def _remember_user(row: UserSession, user: Any) -> None:
+    """Let receivers find the user, who may be deleted before the end is announced."""
+    UserSession._meta.get_field("user").set_cached_value(row, user)
+
+
+@sensitive_variables()
+def end_outdated(user: Any, keep: uuid.UUID | None) -> int:
+    """End the sessions of a user who has got a new password; return how many they were.
+
+    Args:
+        user: the user, with the new password.
+        keep: the session in which it was changed. One that was signed in to with the new
+            password already, perhaps in the same browser, lives on as well.
+    """
+    try:
+        with db.locked({user.pk}) as now:
+            live = db.rows().live().of(user).exclude(Q(pk=keep))
+            outdated = [row for row in live if not _fits(row.session_key, user)]
+            for row in outdated:
+                _remember_user(row, user)
+            end_rows(outdated, EndReason.PASSWORD_CHANGED, now)
+    except get_user_model().DoesNotExist:
+        return 0
+    return len(outdated)
+
+
+@sensitive_variables()
+def _fits(session_key: str, user: Any) -> bool:
+    """Tell whether the data of a session has the hash of its user's password."""
+    data = engine.data_of(session_key) if session_key else {}
+    return SESSION_KEY in data and is_valid(data, user)
 
 
 @sensitive_variables()

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from live_single_session import policy
 from live_single_session.conf import conf
-from live_single_session.exceptions import LoginRefused, Terms
+from live_single_session.exceptions import LoginRefused, PasswordChanged, Terms
 from live_single_session.models import (
     SESSION_ID_KEY,
     EndReason,
@@ -80,6 +80,9 @@ def start_session(user: Any, session: Any, request: HttpRequest | None) -> UserS
     except LoginRefused as refused:
         refused.asks = terms.on_limit == policy.ASK and choose_url() is not None
         state_of(request).refused = refused
+        end_left(left, user)
+        raise
+    except PasswordChanged:
         end_left(left, user)
         raise
     return current
