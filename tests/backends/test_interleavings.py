@@ -240,11 +240,6 @@ def is_second(request):
 
 
 @contextmanager
-def unlocked(user_pks, *, wait=True):
-    yield timezone.now()
-
-
-@contextmanager
 def unlocked_user(user_pk, *, wait=True):
     user = get_user_model().objects.get(pk=user_pk)
     yield db.Lock(user, timezone.now(), None)
@@ -540,7 +535,7 @@ def test_inv6_parallel_first_requests_make_one_row(
     forget_registry(left)
     tab = tab_of(left)
     if not protected:
-        monkeypatch.setattr(db, "locked", unlocked)
+        monkeypatch.setattr(db, "locked_user", unlocked_user)
     looked = Hook(monkeypatch, records, "read", after=True)
     coming = Hook(monkeypatch, limits, "terms_for", after=True)
     with in_threads(2) as submit:

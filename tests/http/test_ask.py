@@ -158,7 +158,7 @@ def test_a_double_click_leaves_the_new_cookie_alone(laptop, phone):
     laptop.sign_in()
     phone.try_to_sign_in()
     twin = Browser()
-    twin.cookies["sessionid"] = phone.cookie
+    twin.cookie = phone.cookie
     choose(phone)
     response = choose(twin, next="/private/?draft=1")
     assert response["Location"] == "/private/?draft=1"
@@ -172,14 +172,14 @@ def test_inv6_two_clicks_at_once_sign_nobody_out(settings, laptop, phone, storag
     laptop.sign_in()
     phone.fill_in()
     twin = Browser()
-    twin.cookies["sessionid"] = phone.key
-    asked = Session.objects.get(session_key=phone.key)
+    twin.cookie = phone.cookie
+    asked = Session.objects.get(session_key=phone.cookie)
     choose(phone)
     asked.save(force_insert=True)  # as the second request has loaded it
     response = choose(twin)
     assert response.status_code == 302
     assert "sessionid" not in response.cookies
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_a_login_from_elsewhere_meanwhile_asks_for_the_password_again(laptop, phone):

@@ -53,7 +53,7 @@ def pick_by_json(browser, end):
 
 
 def who(*browsers):
-    return [browser.user() for browser in browsers]
+    return [browser.who() for browser in browsers]
 
 
 def test_the_oldest_is_marked_beforehand(asked, laptop):
@@ -73,7 +73,7 @@ def test_exactly_the_picked_one_ends(asked, laptop, phone, tablet):
     assert who(laptop, phone, tablet, newcomer) == ["alice", None, "alice", "alice"]
     row = UserSession.objects.ended().get()
     assert (str(row.pk), row.end_reason) == (picked, EndReason.SUPERSEDED)
-    assert row.replaced_by == UserSession.objects.get(session_key=newcomer.key)
+    assert row.replaced_by == UserSession.objects.get(session_key=newcomer.cookie)
 
 
 def test_json_clients_pick_too(asked, laptop, phone, tablet):
@@ -140,7 +140,7 @@ def test_a_picked_one_that_signed_out_meanwhile_is_place_enough(asked, laptop, p
 def test_inv1_a_choice_counts_once(asked, laptop, phone, tablet):
     newcomer = asked()
     copy = Browser()
-    copy.cookies["sessionid"] = newcomer.key
+    copy.cookie = newcomer.cookie
     pick(newcomer, id_of(phone))
 
     assert pick_by_json(copy, [id_of(laptop)]).status_code == 401

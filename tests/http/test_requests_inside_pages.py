@@ -133,7 +133,7 @@ def test_htmx_goes_to_the_choice_and_on_from_there(alice, settings):
 
     done = phone.post("/session/choose/", {"choice": "continue"}, headers=HTMX)
     assert done["HX-Redirect"] == "/private/"
-    assert phone.user() == "alice"
+    assert phone.who() == "alice"
 
 
 def test_turbo_gets_the_pages_under_session_too(alice, settings):
@@ -160,7 +160,7 @@ def test_inv4_whoever_lands_on_the_login_page_is_told_why(left, headers, url):
 
 
 def test_inv4_many_polls_leave_one_message(left):
-    key = left.key
+    key = left.cookie
     for _ in range(3):
         left.cookies["sessionid"] = key
         left.get("/api/private/", headers=API)
@@ -189,7 +189,7 @@ def test_inv4_a_login_page_says_why_when_it_is_the_first_to_learn(left, url, hea
 
 
 def test_a_login_page_that_says_why_already_does_not_go_round_in_circles(left):
-    key = left.key
+    key = left.cookie
     response = left.get(LOGIN, headers=PAGE)
     left.cookies["sessionid"] = key  # as if the browser had kept it
 
