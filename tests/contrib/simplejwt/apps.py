@@ -61,12 +61,12 @@ class App:
         return response
 
 
-def assert_ended(response: Any, reason: str = "superseded") -> None:
+def assert_ended(response: Any, reason: str | None = "superseded") -> None:
     assert response.status_code == 401
     body = response.json()
     assert body["code"] == "session_ended"
     assert body["reason"] == reason
     assert body["login_url"] == "/accounts/login/"
     assert body["detail"]
-    assert response.headers["Session-Ended"] == reason
+    assert response.headers["Session-Ended"] == (reason or "unknown")
     assert response.headers["WWW-Authenticate"].startswith("Bearer ")
