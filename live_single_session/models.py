@@ -29,8 +29,10 @@ def id_of_key(session_key: str) -> uuid.UUID:
     """Return the id that a session from before the installation gets with its row.
 
     It is the key's own: whatever a late save leaves of such a session is recognised by it.
+    It says that it was made from a name (RFC 9562, section 5.5): MariaDB refuses most UUIDs
+    that are of no version.
     """
-    return uuid.UUID(digest(f"adopted {session_key}")[:32])
+    return uuid.UUID(digest(f"adopted {session_key}")[:32], version=5)
 
 
 def as_uuid(value: object) -> uuid.UUID | None:

@@ -6,7 +6,7 @@ A client that doesn't ask for HTML gets JSON, under the same URL and rules.
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
@@ -140,6 +140,8 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """End one of the user's sessions, once the user has confirmed it."""
+    if session_id.variant != RFC_4122:  # MariaDB calls it an error to look for some of these
+        raise UserSession.DoesNotExist
     current = _current_id(request)
     entry = SessionInfo(_rows_of(request).get(pk=session_id), current=session_id == current)
     if request.method != "POST" and entry.live:

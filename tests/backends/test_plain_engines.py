@@ -1,8 +1,10 @@
 """Django's own engines, before and after their twins (invariant 10)."""
 
 import pytest
+from django.contrib.sessions.backends.file import SessionStore as DjangoFileStore
 from django.contrib.sessions.models import Session
 
+from live_single_session.backends.file import SessionStore as GatedFileStore
 from live_single_session.models import UserSession
 from tests.helpers.browsers import Browser, live
 
@@ -14,8 +16,11 @@ ENGINES = ["db", "cached_db", "cache", "file"]
 
 
 @pytest.fixture(params=ENGINES)
-def switch(request, settings, tmp_path):
+def switch(request, settings, tmp_path, monkeypatch):
     settings.SESSION_FILE_PATH = str(tmp_path)
+    # The engine looks at its setting once.
+    for store in (DjangoFileStore, GatedFileStore):
+        monkeypatch.setattr(store, "_storage_path", str(tmp_path), raising=False)
 
     def to(kind):
         settings.SESSION_ENGINE = kind.format(request.param)

@@ -8,7 +8,7 @@ from autobahn.exception import Disconnected
 
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
-from live_single_session.registry import ending, engine, events
+from live_single_session.registry import engine, events
 from tests.asgi import application
 from tests.helpers.browsers import AsyncBrowser, Browser
 from tests.helpers.proxy import Proxy
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.parametrize(
     ("room", "hook"),
-    [(events, "send_started"), (events, "send_ended"), (ending, "finish")],
+    [(events, "send_started"), (events, "send_ended"), (engine, "forget_cached")],
 )
 def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     alice: Any,
@@ -31,7 +31,7 @@ def test_inv3_a_login_that_is_committed_does_not_fail_by_what_comes_after(
     settings: Any,
 ) -> None:
     """The database can go away between the commit and the hooks."""
-    if hook == "finish":  # where sessions are cleaned up on commit
+    if hook == "forget_cached":  # where sessions are cleaned up on commit
         settings.SESSION_ENGINE = "live_single_session.backends.cached_db"
     Browser().sign_in()
 

@@ -132,7 +132,9 @@ def ended() -> Asking:
 def asked() -> Asking:
     forget()
     sign_in("alice")
-    return sign_in("alice").cookies, {}
+    client = Browser(headers={"Accept": "application/json"})
+    assert client.try_to_sign_in("alice").status_code == 409
+    return client.cookies, {}
 
 
 WHO = [nobody, live, ended, asked]

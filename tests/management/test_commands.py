@@ -262,7 +262,7 @@ def test_inv5_a_silent_channel_layer_is_waited_for_once_and_not_for_each_user(
 ):
     settings.LIVE_SINGLE_SESSION = {"PUSH_TIMEOUT_SECONDS": 0.05}
     layer = SilentLayer()
-    monkeypatch.setattr("live_single_session.realtime.push.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("live_single_session.realtime.push.find_layer", lambda: layer)
 
     run("end_sessions", "--all", "--no-input")
 

@@ -54,7 +54,9 @@ async def test_a_tab_that_is_opened_too_late_is_told_as_well(django_user_model):
 
 def test_the_example_of_the_page(tmp_path):
     """docs/testing.md, as a suite of its own."""
-    (tmp_path / "test_page.py").write_text(block("testing.md", "Test your site", "TestCase"))
+    for heading in ("Sessions", "Tabs"):
+        example = block("testing.md", heading, "TestCase")
+        (tmp_path / f"test_{heading.lower()}.py").write_text(example)
     done = subprocess.run(
         [sys.executable, "-m", "django", "test", str(tmp_path)],
         cwd=tmp_path,

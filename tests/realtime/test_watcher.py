@@ -149,7 +149,7 @@ async def test_inv4_newcomers_share_one_look_at_the_registry(
     session = await sign_in()
     looks: list[int] = []
 
-    async def counting(place: Any, users: Any) -> Any:
+    async def counting(place: Any, users: Any, **kwargs: Any) -> Any:
         looks.append(len(users))
         return {}
 
@@ -473,10 +473,10 @@ async def test_registry_that_can_not_be_asked_is_asked_again(
     failures = iter([OperationalError(), OperationalError()])
     monkeypatch.setattr(watcher, "RETRY_SECONDS", 0.01)
 
-    async def stumbling(*args: Any) -> Any:
+    async def stumbling(*args: Any, **kwargs: Any) -> Any:
         for failure in failures:
             raise failure
-        return await ask(*args)
+        return await ask(*args, **kwargs)
 
     monkeypatch.setattr(watcher, "ended_in", stumbling)
     await the_row_was_ended(session)
@@ -490,7 +490,7 @@ async def test_inv9_registry_that_can_not_be_asked_hangs_and_ends_nobody(
     session = await sign_in()
     asked: list[Any] = []
 
-    async def away(*args: Any) -> Any:
+    async def away(*args: Any, **kwargs: Any) -> Any:
         asked.append(args)
         raise OperationalError
 
