@@ -333,3 +333,12 @@ def test_fits_into_a_base_of_the_sites(laptop, settings, tmp_path):
     assert "[Firefox on Linux]" in page
     assert "live-single-session-page" not in page
     assert "live-single-session.css" in page
+
+
+@pytest.mark.parametrize(
+    "session_id",
+    ["6a02a735-3c3f-c995-19d2-0142cf10ffc9", "00000000-0000-0000-0000-000000000000"],
+)
+def test_an_id_that_no_row_can_have_is_not_found(laptop, session_id):
+    """MariaDB calls some UUIDs an error; nobody who types one gets a 500."""
+    assert laptop.post(_end(session_id)).status_code == 404

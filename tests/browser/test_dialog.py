@@ -223,7 +223,7 @@ async def test_signing_in_again_leads_back_to_the_page(visitor, sign_in_elsewher
 
     await _button(page).click()
 
-    await page.wait_for_url("**/accounts/login/?next=%2Fprivate%2F%3Fq%3D1")
+    await page.wait_for_url("**/accounts/login/?next=%2Fprivate%2F%3Fq%3D1*")
     await fill_in(page, "alice")
     await page.wait_for_url("**/private/?q=1")
     await shows(page, "alice")

@@ -7,11 +7,10 @@ from tests.helpers.people import hear, people
 
 @pytest.mark.parametrize("engine", ["db", "cache"])
 async def test_inv7_no_span_holds_a_key(engine, start_daphne, site_database, redis):
-    module = "django.contrib.sessions" if engine == "db" else "live_single_session"
     site = start_daphne(
         DATABASE_URL=site_database("sqlite"),
         DJANGO_SETTINGS_MODULE="tests.operations.traced_settings",
-        SESSION_ENGINE=f"{module}.backends.{engine}",
+        SESSION_ENGINE=f"live_single_session.backends.{engine}",
         CHANNEL_LAYER="pubsub",
         REDIS_URL=redis.url,
     )
