@@ -14,7 +14,16 @@ from django.views.decorators.debug import sensitive_variables
 from live_single_session import policy
 from live_single_session.exceptions import PasswordChanged, Terms
 from live_single_session.models import UserSession, as_uuid, digest, id_of_key
-from live_single_session.registry import cleanup, db, ending, engine, eviction, limits, records
+from live_single_session.registry import (
+    cleanup,
+    db,
+    ending,
+    engine,
+    eviction,
+    installation,
+    limits,
+    records,
+)
 
 
 def prolong(session_id: object, user_pk: object, lifetime: timedelta) -> bool:
@@ -111,8 +120,10 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
 
     Returns:
         its row; its id is in ``request.session`` from now on. None if it has ended,
-        or if a ``LIMIT`` or ``SLOT`` callable raised.
+        if a ``LIMIT`` or ``SLOT`` callable raised, or before ``migrate``.
     """
+    if not installation.is_installed():
+        return None
     try:
         terms = limits.terms_for(user, request)
     except Exception:

@@ -137,8 +137,8 @@ def test_out_without_downtime_and_in_again(walk):
     walk.everything_works(again, crowd.pop())
     newer = Browser(again, keep.name).sign_in()
     assert newer.is_signed_in
-    assert not keep.is_signed_in
     assert keep.ask("GET", "/session/status/").json()["code"] == "session_ended"
+    assert not keep.is_signed_in
 
 
 def tables(walk):
