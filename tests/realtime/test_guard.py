@@ -62,7 +62,8 @@ async def test_inv2_starlette_is_cut_off_with_the_session(site: Daphne) -> None:
 @pytest_asyncio.fixture
 async def signed_in(transactional_db: None) -> tuple[UserSession, dict[str, Any]]:
     browser = await signed_in_browser()
-    return await browser.row(), {"path": "/somewhere/", "headers": [browser.cookie_header]}
+    scope = {"method": "GET", "path": "/somewhere/", "headers": [browser.cookie_header]}
+    return await browser.row(), scope
 
 
 def connect(app: Any, scope: dict[str, Any], kind: str) -> ApplicationCommunicator:

@@ -22,6 +22,8 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
+        # As it is: Django REST framework would make the text "None" of an unknown one.
+        self.detail["reason"] = notice.reason
         self.reason = notice.code
 
     @property

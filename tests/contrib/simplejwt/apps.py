@@ -65,7 +65,7 @@ def assert_ended(response: Any, reason: str | None = "superseded") -> None:
     assert response.status_code == 401
     body = response.json()
     assert body["code"] == "session_ended"
-    assert body["reason"] == reason
+    assert body["reason"] == reason, body
     assert body["login_url"] == "/accounts/login/"
     assert body["detail"]
     assert response.headers["Session-Ended"] == (reason or "unknown")
