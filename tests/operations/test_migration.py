@@ -4,14 +4,13 @@ Nobody sees a 5xx: `Browser` looks at each answer.
 """
 
 import importlib.util
-import secrets
 
 import pytest
 from django.contrib.auth.signals import user_logged_out
 from django.test import Client
 
 from live_single_session.models import EndReason, UserSession
-from tests.operations.moving.walk import NEW, Walk
+from tests.operations.moving.walk import NEW
 from tests.operations.pages import block, blocks, section
 from tests.servers.daphne import Daphne
 
@@ -22,16 +21,6 @@ PREVENT = "From django-preventconcurrentlogins"
 
 # PostgreSQL and MariaDB enforce foreign keys at once or at the commit; so does SQLite.
 DATABASES = ["postgres", "mariadb", "sqlite"]
-
-
-@pytest.fixture
-def walk(request, site_databases, tmp_path):
-    databases = site_databases(getattr(request, "param", "postgres"))
-    name = f"moving_{secrets.token_hex(4)}"
-    databases._server.create_database(name)
-    with Walk(databases.url(name), tmp_path) as walk:
-        yield walk
-    databases.drop(name)
 
 
 def tables(walk):

@@ -4,11 +4,10 @@ Nobody sees a 5xx: `Browser` looks at each answer.
 """
 
 import json
-import secrets
 
 import pytest
 
-from tests.operations.moving.walk import NEW, Browser, Walk
+from tests.operations.moving.walk import NEW, Browser
 from tests.operations.pages import block, blocks, section
 from tests.servers.daphne import Daphne
 
@@ -16,16 +15,6 @@ PAGE = "roll-out.md"
 OUT = "Take it out"
 OLD = {"STAGE": "old"}
 OBSERVE = {"LIVE_SINGLE_SESSION": '{"ON_LIMIT": "observe", "ACTIVITY_SECONDS": 600}'}
-
-
-@pytest.fixture
-def walk(request, site_databases, tmp_path):
-    databases = site_databases(getattr(request, "param", "postgres"))
-    name = f"rolling_{secrets.token_hex(4)}"
-    databases._server.create_database(name)
-    with Walk(databases.url(name), tmp_path) as walk:
-        yield walk
-    databases.drop(name)
 
 
 def without_the_package(walk):
