@@ -6,7 +6,6 @@ recognised: of an earlier one, or of another tenant or site that uses the same s
 
 import hashlib
 import logging
-import time
 from collections.abc import Hashable
 
 from django.db import IntegrityError, connections, transaction
@@ -17,17 +16,15 @@ from live_single_session.registry import db
 
 logger = logging.getLogger("live_single_session")
 
-LOOK_AGAIN_SECONDS = 1.0  # for tables that were not there
-
 _there: dict[Hashable, bool] = {}
-_missing_since: dict[Hashable, float] = {}
+_reported: set[Hashable] = set()
 _names: dict[Hashable, str] = {}
 
 
 def is_installed() -> bool:
     """Tell whether the tables exist: the code may be deployed before ``migrate``.
 
-    It takes a query once for each connection and schema in a process.
+    Once they do, it takes a query once for each connection and schema in a process.
     """
     here = _here()
     return here in _there or _look(here)
@@ -68,18 +65,15 @@ def is_earlier(name: object) -> bool:
 
 
 def _look(here: Hashable) -> bool:
-    now = time.monotonic()
-    if now - _missing_since.get(here, -LOOK_AGAIN_SECONDS) < LOOK_AGAIN_SECONDS:
-        return False
     if UserSession._meta.db_table in connections[db.database()].introspection.table_names():
         _there[here] = True
         return True
-    if here not in _missing_since:
+    if here not in _reported:
         logger.error(
             "The tables of live_single_session are missing: no session is limited or ended. "
             "Run manage.py migrate."
         )
-    _missing_since[here] = now
+    _reported.add(here)
     return False
 
 

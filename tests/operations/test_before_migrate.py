@@ -17,7 +17,7 @@ def _no_table():
     yield
     with connection.schema_editor() as editor:
         editor.create_model(UserSession)
-    installation._missing_since.clear()
+    installation._reported.clear()
 
 
 @pytest.mark.usefixtures("_no_table")

@@ -22,9 +22,20 @@ class SessionEnded(InvalidToken):  # type: ignore[misc]
 
     def __init__(self, notice: EndNotice) -> None:
         super().__init__(notice.body())
-        # As it is: Django REST framework would make the text "None" of an unknown one.
-        self.detail["reason"] = notice.reason
+        if notice.reason is None:  # Django REST framework has made the text "None" of it
+            self.detail["reason"] = None
         self.reason = notice.code
+
+    def get_codes(self) -> Any:
+        """Return the code of each text."""
+        return self._texts().get_codes()
+
+    def get_full_details(self) -> Any:
+        """Return each text and its code."""
+        return self._texts().get_full_details()
+
+    def _texts(self) -> APIException:
+        return APIException({k: v for k, v in self.detail.items() if v is not None})
 
     @property
     def status_code(self) -> int:

@@ -1,11 +1,13 @@
 """No token, and no password, in a log line, an error, a report of one, or a repr."""
 
 import logging
+import uuid
 
 import pytest
 
 from live_single_session.contrib.simplejwt import SessionEnded
 from live_single_session.contrib.simplejwt.bearer import user_of
+from live_single_session.notices import notice_of_unknown
 from tests.contrib.simplejwt.bad_tokens import BAD
 from tests.site.people import PASSWORD
 
@@ -46,9 +48,17 @@ def test_inv7_errors_and_reprs(alice, new_app):
     with pytest.raises(SessionEnded) as raised:
         user_of(token)
     secrets = [first.access_token, first.refresh_token]
-    for shown in (raised.value, raised.value.detail, raised.value.get_full_details()):
+    error = raised.value
+    for shown in (error, error.detail, error.get_codes(), error.get_full_details()):
         assert_absent(secrets, f"{shown!r} {shown}")
     assert_absent(secrets, repr(token))
+
+
+def test_an_error_without_a_reason_shows_what_is_known():
+    error = SessionEnded(notice_of_unknown(uuid.uuid4()))
+    assert error.detail["reason"] is None
+    assert error.get_full_details()["code"]["message"] == "session_ended"
+    assert set(error.get_codes()) == set(error.detail) - {"reason"}
 
 
 @pytest.mark.parametrize("what", ["obtain", "refresh", "verify", "log_out", "me"])
