@@ -26,7 +26,7 @@ from live_single_session.registry import (
     records,
 )
 from live_single_session.request_state import current_request
-from live_single_session.session_user import is_of_user_model, user_of
+from live_single_session.session_user import is_of_user_model, is_valid, user_of
 
 
 class Saving(Loading):
@@ -160,6 +160,8 @@ class Saving(Loading):
         if not stored:
             return self.drop()
         changed = {k: v for k, v in mine.items() if k not in loaded or loaded[k] != v}
+        if HASH_SESSION_KEY in changed and not _has_current_password(mine):
+            del changed[HASH_SESSION_KEY]  # the password was changed once more
         kept = {k: v for k, v in stored.items() if k in mine or k not in loaded}
         self._session_key = self.stored_key = key
         self._session_cache, self._loaded = {**kept, **changed}, stored
@@ -183,6 +185,17 @@ class Saving(Loading):
         """Set the row of this session; the next save stores its id."""
         self._name_row(row)
         self.modified = True
+
+    def was_adopted(self, row: UserSession) -> None:
+        """Store the id of this session's new row.
+
+        The answer sets no cookie for it: it could overtake one with a newer key.
+        """
+        is_saved_anyway = self.modified or self.session_key != self.stored_key
+        self.belongs_to(row)
+        if not is_saved_anyway:
+            self.save()
+            self.modified = False
 
     def _name_row(self, row: UserSession) -> None:
         self.row_id = row.pk
@@ -219,3 +232,10 @@ class Saving(Loading):
             if not is_gone(error):
                 raise
             self.drop()
+
+
+@sensitive_variables()
+def _has_current_password(data: SessionData) -> bool:
+    """Tell whether a session has the hash of the password that its user has now."""
+    user = db.users_among([user_pk_in(data)]).first()
+    return user is not None and is_valid(data, user)

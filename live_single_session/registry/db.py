@@ -113,10 +113,11 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """
     using = database()
     features = connections[using].features
-    users = get_user_model()._base_manager.using(using).filter(UNCACHED, pk__in=user_pks)
     name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
-    users = users.only(*_needed_fields()).annotate(
-        registry_now=Now(), registry_installation=Subquery(name)
+    users = (
+        users_among(user_pks)
+        .only(*_needed_fields())
+        .annotate(registry_now=Now(), registry_installation=Subquery(name))
     )
     if not features.has_select_for_update:
         _write_something(using)
@@ -131,6 +132,12 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
         return found
     with _bounded_wait(using):
         return list(users.select_for_update(no_key=no_key))
+
+
+def users_among(user_pks: Collection[Any]) -> Any:
+    """Return users as the registry's database has them now, past any cache of queries."""
+    users = get_user_model()._base_manager.using(database())
+    return users.filter(UNCACHED, pk__in=user_pks)
 
 
 def _needed_fields() -> list[str]:

@@ -144,7 +144,7 @@ def adopt(user: Any, request: HttpRequest) -> UserSession | None:
         return None
     if row.ended_at is not None or row.key_digest != digest(key):
         return None
-    session.belongs_to(row)
+    session.was_adopted(row)
     return row
 
 

@@ -75,12 +75,11 @@ class Explorer:
     def problems_of(self, case: Interleaving) -> tuple[str, list[str]]:
         """What is wrong after an interleaving, and where the first operation was held."""
         world = self._world(case)
-        run = Run(hold_before=case.step)
+        run, beside = Run(hold_before=case.step), Run()
         one = self._one.submit(run, case.first, world)
         assert run.stands.wait(SECONDS)
-        two = self._two.submit(case.second, world)
-        self._wait_while_it_runs(two)
-        run.go_on()
+        two = self._two.submit(beside, case.second, world)
+        self._take_turns(beside, run)
         found = [f"{FAILED}: {error!r}" for error in map(_error_of, (one, two)) if error]
         return run.held_before, found + list(problems(world, case.first, case.second))
 
@@ -94,20 +93,32 @@ class Explorer:
         world.restore(is_thought_expired=operations.expire in pair)
         return world
 
+    @classmethod
+    def _take_turns(cls, active: "Run", passive: "Run") -> None:
+        """Let one run until it is over, or waits for a lock of the other; then the other.
+
+        So what happens depends on the interleaving alone, not on how busy the machine is.
+        """
+        until = time.monotonic() + SECONDS
+        while not (active.is_over and passive.is_over) and time.monotonic() < until:
+            passive.pause()
+            active.go_on()
+            while not active.is_over and time.monotonic() < until:
+                if passive.stands.is_set() and cls._waits_for_lock():
+                    break
+                time.sleep(0.001)
+            active, passive = passive, active
+
     @staticmethod
-    def _wait_while_it_runs(two: Future) -> None:
-        """Wait until an operation is over, or waits for a lock of the one that is held."""
+    def _waits_for_lock() -> bool:
+        """Tell whether a request of this site waits for a lock."""
         waiting = (
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
-        until = time.monotonic() + SECONDS
-        while not two.done() and time.monotonic() < until:
-            with connection.cursor() as cursor:
-                cursor.execute(waiting)
-                if cursor.fetchone()[0]:
-                    return
-            time.sleep(0.001)
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            return bool(cursor.fetchone()[0])
 
 
 def _error_of(future: Future) -> BaseException | None:

@@ -18,18 +18,21 @@ _running: ContextVar["Run | None"] = ContextVar("running", default=None)
 
 
 class Run:
-    """One run of an operation.
+    """One run of an operation, which can be held before a step, and paused at any.
 
     Attributes:
         steps: what it has come to so far, by name.
-        stands: set when it is held, or has ended.
+        stands: set while it is held or paused, and when it is over.
+        is_over: whether it has ended.
     """
 
     def __init__(self, hold_before: int | None = None) -> None:
         self.steps: list[str] = []
         self.stands = Event()
+        self.is_over = False
         self._hold_before = hold_before
-        self._go = Event()
+        self._may_go = Event()
+        self._may_go.set()
 
     def __call__(self, operation, *args):
         token = _running.set(self)
@@ -37,6 +40,7 @@ class Run:
             return operation(*args)
         finally:
             _running.reset(token)
+            self.is_over = True
             self.stands.set()
 
     @property
@@ -44,14 +48,32 @@ class Run:
         reached = self._hold_before is not None and self._hold_before < len(self.steps)
         return self.steps[self._hold_before] if reached else "(its end)"
 
+    def pause(self) -> None:
+        """Stand at the next step."""
+        self._may_go.clear()
+
     def go_on(self) -> None:
-        self._go.set()
+        if not self.is_over:
+            self.stands.clear()
+        self._may_go.set()
 
     def come_to(self, step: str) -> None:
         self.steps.append(step)
         if len(self.steps) - 1 == self._hold_before:
+            self.pause()
+        self.wait_for_turn()
+
+    def wait_for_turn(self) -> None:
+        if not self._may_go.is_set():
             self.stands.set()
-            assert self._go.wait(SECONDS)
+            assert self._may_go.wait(SECONDS)
+
+
+def wait_for_turn() -> None:
+    """Let a run that is paused stand here; it is no step before which it may be held."""
+    run = _running.get()
+    if run is not None:
+        run.wait_for_turn()
 
 
 def watch() -> None:

@@ -21,6 +21,7 @@ from live_single_session.models import (
     UserSession,
 )
 from live_single_session.registry import engine
+from tests.explore.steps import wait_for_turn
 from tests.site.people import credentials
 
 OURS = (SESSION_ID_KEY, INSTALLATION_KEY, FINGERPRINT_KEY)
@@ -106,6 +107,7 @@ class World:
     def request(self, path: str, data: object = None, *, elsewhere: bool = False) -> None:
         """What the browser sends, or another one; its view may be a twin."""
         response, key = self._send(path, data, None if elsewhere else self.key)
+        wait_for_turn()
         with self._lock:
             self.answers.append(response.status_code)
             if elsewhere:
