@@ -120,11 +120,12 @@ def keep_session_cookie(request: HttpRequest, session_key: str | None = None) ->
 def leave_session_alone(request: HttpRequest) -> None:
     """Let ``SessionMiddleware`` neither store this request's session nor touch its cookie.
 
-    Also where ``SESSION_SAVE_EVERY_REQUEST`` says so. It does nothing about what is empty
-    and came without a cookie.
+    Also where ``SESSION_SAVE_EVERY_REQUEST`` says so, but not where a middleware of the site
+    has given it a new key. It does nothing about what is empty and came without a cookie.
     """
     keep_session_cookie(request)
-    request.session.is_empty = lambda: True  # type: ignore[method-assign]
+    session: Any = request.session
+    session.is_empty = lambda: not getattr(session, "has_new_key", False)
 
 
 def skip_session_cookie(response: HttpResponseBase) -> None:

@@ -123,6 +123,11 @@ class Loading:
         return self._loaded is not None and self.row_id is None and self.stored_key is not None
 
     @property
+    def has_new_key(self) -> bool:
+        """Whether its data is to be stored under another key."""
+        return self.session_key != self.stored_key
+
+    @property
     def is_uncommitted(self) -> bool:
         """Whether this request's changes in the registry can still be rolled back."""
         return not self._is_committed

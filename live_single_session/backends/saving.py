@@ -81,7 +81,7 @@ class Saving(Loading):
             self._save_unregistered(must_create)
         elif self.row_id is None:
             self._save_unknown(must_create)
-        elif self.session_key != self.stored_key:
+        elif self.has_new_key:
             self._save_under_new_key()
         elif data != self._written:
             self._unless_gone(self._update)
@@ -191,7 +191,7 @@ class Saving(Loading):
 
         The answer sets no cookie for it: it could overtake one with a newer key.
         """
-        is_saved_anyway = self.modified or self.session_key != self.stored_key
+        is_saved_anyway = self.modified or self.has_new_key
         self.belongs_to(row)
         if not is_saved_anyway:
             self.save()

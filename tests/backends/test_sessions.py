@@ -106,6 +106,32 @@ def test_inv6_rotated_key_is_the_same_session(twin, engine_and_cache):
     assert reasons() == ["superseded", ""]
 
 
+def test_inv2_key_that_a_middleware_changes_beside_the_status_is_recorded(
+    left, right, engine_and_cache, settings
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.changes_key"]
+    left.sign_in()
+    earlier = left.session_id
+    left.sign_out()
+    left.sign_in()
+    old = left.cookie
+    assert left.get(f"/session/status/?session={earlier}&new_key=1").status_code == 401
+    if engine_and_cache != "signed_cookies":
+        assert left.cookie != old
+    assert left.who() == "alice"
+    right.sign_in()
+    assert left.who() is None
+
+
+def changes_key(get_response):
+    def middleware(request):
+        if "new_key" in request.GET:
+            request.session.cycle_key()
+        return get_response(request)
+
+    return middleware
+
+
 def test_inv6_changed_password_ends_the_others_only(twin, settings):
     settings.LIVE_SINGLE_SESSION = {"LIMIT": 3}
     own, other = Browser(twin), Browser(twin)
