@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from live_single_session.exceptions import Busy
 from live_single_session.models import Installation, UserSession, UserSessionQuerySet
+from live_single_session.registry.compiled import CompiledQuery, parameter
 
 CHUNK = 500
 INSTALLATION_PK = 1
@@ -113,25 +114,48 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     """
     using = database()
     features = connections[using].features
+    if not features.has_select_for_update:
+        _write_something(using)
+        return list(_users_with_facts(user_pks))
+    if not features.has_select_for_update_skip_locked:
+        return list(_locking(user_pks))
+    found = _locked_at_once(user_pks)
+    if len(found) == len(set(user_pks)) or not wait:
+        return found
+    with _bounded_wait(using):
+        return list(_locking(user_pks))
+
+
+def _locked_at_once(user_pks: Collection[Any]) -> list[Any]:
+    """Lock those users that nobody else has locked."""
+    model, using = get_user_model(), database()
+    connection = connections[using]
+    if len(user_pks) != 1 or connection.vendor != "postgresql":
+        return list(_locking(user_pks, skip_locked=True))
+    [user_pk] = user_pks
+    prepared = model._meta.pk.get_db_prep_value(user_pk, connection)
+    return _lock_of_one(model, using).fetch({"pk": prepared})
+
+
+@lru_cache(maxsize=64)
+def _lock_of_one(model: Any, using: str) -> CompiledQuery:
+    return CompiledQuery.of(_locking([parameter("pk")], skip_locked=True))
+
+
+def _locking(user_pks: Collection[Any], *, skip_locked: bool = False) -> Any:
+    no_key = connections[database()].features.has_select_for_no_key_update
+    # In one order, so that two users who swap browsers can't deadlock.
+    users = _users_with_facts(user_pks).order_by("pk")
+    return users.select_for_update(skip_locked=skip_locked, no_key=no_key)
+
+
+def _users_with_facts(user_pks: Collection[Any]) -> Any:
     name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
-    users = (
+    return (
         users_among(user_pks)
         .only(*_needed_fields())
         .annotate(registry_now=Now(), registry_installation=Subquery(name))
     )
-    if not features.has_select_for_update:
-        _write_something(using)
-        return list(users)
-    # In one order, so that two users who swap browsers can't deadlock.
-    users = users.order_by("pk")
-    no_key = features.has_select_for_no_key_update
-    if not features.has_select_for_update_skip_locked:
-        return list(users.select_for_update(no_key=no_key))
-    found = list(users.select_for_update(skip_locked=True, no_key=no_key))
-    if len(found) == len(set(user_pks)) or not wait:
-        return found
-    with _bounded_wait(using):
-        return list(users.select_for_update(no_key=no_key))
 
 
 def users_among(user_pks: Collection[Any]) -> Any:

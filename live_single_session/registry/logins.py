@@ -64,7 +64,7 @@ def start_session(user: Any, session: Any, request: HttpRequest | None) -> UserS
         with db.locked_user(user.pk) as lock:
             installation.note(lock.installation)
             records.check_password(user, lock.user)
-            rows = records.read_for_sign_in(_here(session), user, terms)
+            rows = _rows_here(session, user, terms)
             _finish_later(rows, user)
             current = _current(rows, user, session)
             if current is None:
@@ -111,7 +111,7 @@ def start_token(
     terms = limits.terms_for(user, request)
     try:
         with db.locked_user(user.pk) as lock:
-            rows = records.read_for_sign_in(Q(pk__in=[]), user, terms)
+            rows = records.read_for_sign_in([], [], user, terms)
             _finish_later(rows, user)
             serial = _serial(user, rows, terms)
             row = records.insert(
@@ -143,14 +143,14 @@ def end_left(left: Sequence[tuple[Any, Any]], user: Any) -> None:
 
 
 @sensitive_variables()
-def _here(session: Any) -> Q:
-    """Match the rows of this session, by its id and keys, and of those that it has left."""
-    match = Q(pk__in=[as_uuid(session.get(SESSION_ID_KEY)), *(pk for pk, _ in session.left)])
+def _rows_here(session: Any, user: Any, terms: Terms) -> list[UserSession]:
+    """Read what a sign-in has to know, by this session's id and keys, and those it has left."""
+    named = [as_uuid(session.get(SESSION_ID_KEY)), *(pk for pk, _ in session.left)]
+    ids = [pk for pk in named if pk is not None]
+    keys = set()
     if engine.keeps_keys(type(session)):
         keys = {session.session_key, session.stored_key, session.presented_key} - {None}
-        digests = [digest(key) for key in keys]
-        match |= Q(key_digest__in=digests) | Q(left_digest__in=digests)
-    return match
+    return records.read_for_sign_in(ids, [digest(key) for key in keys], user, terms)
 
 
 def _current(rows: Sequence[UserSession], user: Any, session: Any) -> UserSession | None:

@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import connections
 from django.db.models import Max, Min, Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
@@ -14,6 +16,7 @@ from live_single_session.client import client_of
 from live_single_session.exceptions import PasswordChanged, Terms
 from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest, id_of_key
 from live_single_session.registry import db, engine
+from live_single_session.registry.compiled import CompiledQuery, parameter
 
 
 def live_of(user: Any) -> list[UserSession]:
@@ -41,16 +44,49 @@ def read(known: Q, user: Any, terms: Terms) -> list[UserSession]:
     return list(db.rows().filter(known))
 
 
-def read_for_sign_in(known: Q, user: Any, terms: Terms) -> list[UserSession]:
+@sensitive_variables()
+def read_for_sign_in(
+    ids: Sequence[uuid.UUID], digests: Sequence[str], user: Any, terms: Terms
+) -> list[UserSession]:
     """Return all that a sign-in has to know, in one query.
 
     Beside what ``read()`` returns these are the user's unfinished rows, and the one with
     the highest serial.
+
+    Args:
+        ids: of the sessions that the browser has, and of those that it has left.
+        digests: of the keys that it has, and has had.
+        user: who signs in.
+        terms: what the sign-in is subject to.
     """
-    own = db.rows().of(user)
+    using = db.database()
+    prepare = UserSession._meta.pk.get_db_prep_value
+    values = {
+        "user": UserSession._meta.get_field("user").get_db_prep_value(
+            user.pk, connections[using]
+        ),
+        "slot": terms.slot,
+    }
+    values |= {f"id{n}": prepare(pk, connections[using]) for n, pk in enumerate(ids)}
+    values |= {f"digest{n}": key_digest for n, key_digest in enumerate(digests)}
+    has_limit = terms.limit is not None
+    return _sign_in_query(using, len(ids), len(digests), has_limit).fetch(values)
+
+
+@lru_cache(maxsize=64)
+def _sign_in_query(using: str, ids: int, digests: int, has_limit: bool) -> CompiledQuery:
+    user = parameter("user")
+    own = db.rows().filter(user_id=user)
     highest = own.order_by().values("user_id").annotate(top=Max("serial")).values("top")
-    unfinished = Q(user=user, session_key__gt="", ended_at__isnull=False)
-    return read(known | unfinished | Q(user=user, serial__in=highest), user, terms)
+    wanted = Q(user_id=user, session_key__gt="", ended_at__isnull=False)
+    wanted |= Q(user_id=user, serial__in=highest)
+    wanted |= Q(pk__in=[parameter(f"id{n}") for n in range(ids)])
+    for n in range(digests):
+        key_digest = parameter(f"digest{n}")
+        wanted |= Q(key_digest=key_digest) | Q(left_digest=key_digest)
+    if has_limit:
+        wanted |= Q(user_id=user, slot=parameter("slot"), ended_at__isnull=True)
+    return CompiledQuery.of(db.rows().filter(wanted))
 
 
 def check_password(user: Any, current: Any) -> None:
