@@ -14,9 +14,9 @@ class Parameter:
     name: str
 
 
-def parameter(name: str) -> RawSQL:
+def parameter(name: str, sql: str = "%s") -> RawSQL:
     """Return what stands in a queryset for a value that each call gives."""
-    return RawSQL("%s", [Parameter(name)])
+    return RawSQL(sql, [Parameter(name)])
 
 
 @dataclass(frozen=True)

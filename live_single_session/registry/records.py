@@ -75,7 +75,9 @@ def read_for_sign_in(
 
 @lru_cache(maxsize=64)
 def _sign_in_query(using: str, ids: int, digests: int, has_limit: bool) -> CompiledQuery:
-    user = parameter("user")
+    # A subquery lets PostgreSQL plan for an average user. Else it may scan the table for one
+    # who has many ended sessions.
+    user = parameter("user", "(SELECT %s)")
     own = db.rows().filter(user_id=user)
     highest = own.order_by().values("user_id").annotate(top=Max("serial")).values("top")
     wanted = Q(user_id=user, session_key__gt="", ended_at__isnull=False)
