@@ -51,3 +51,8 @@ class RedisReplica(RedisServer):
 
     def command(self) -> list[str]:
         return [*super().command(), "--replicaof", "127.0.0.1", str(self._master.port)]
+
+    def has_subscribers(self) -> bool:
+        """Whether somebody waits here for messages; the sentinel does, too."""
+        with redis.Redis.from_url(self.url, socket_timeout=10) as client:
+            return bool(client.pubsub_channels("*live-single-session*"))
