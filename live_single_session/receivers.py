@@ -52,6 +52,7 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     request = django_request(request)
     if not _is_registry_in_use(request):
         return
+    pending_login.note_choice(request)
     try:
         registry.start(user, request)
     except LoginRefused as refused:

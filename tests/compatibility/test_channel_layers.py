@@ -1,6 +1,7 @@
 """Invariants 4 and 5 with other channel layers: Redis behind a sentinel, PostgreSQL."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -98,6 +99,19 @@ async def test_inv4_tabs_are_told_after_a_fail_over(
         await supersede(third, first)
 
 
+@pytest.fixture
+def layer_in_postgres(site_database: Callable[[str], str]) -> dict[str, str]:
+    """The environment of a site whose database has the tables of the layer."""
+    env = {
+        "DJANGO_SETTINGS_MODULE": "tests.compatibility.packages.layer_in_postgres",
+        "DATABASE_URL": site_database("postgres"),
+        "LIVE_SINGLE_SESSION": json.dumps(NO_RECHECK),
+    }
+    migrate = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+    subprocess.run(migrate, cwd=ROOT, env={**os.environ, **env}, check=True)
+    return env
+
+
 @pytest.mark.drives(
     "sign-ins in one process, tabs in another; under ASGI and WSGI",
     'a database `"channels_postgres"` in `DATABASES`, as its own pages say',
@@ -105,15 +119,9 @@ async def test_inv4_tabs_are_told_after_a_fail_over(
     "channels",
 )
 async def test_inv4_tabs_are_told_through_postgres(
-    site_database: Callable[[str], str], start_daphne: Callable[..., Daphne]
+    layer_in_postgres: dict[str, str], start_daphne: Callable[..., Daphne]
 ) -> None:
-    env = {
-        "DJANGO_SETTINGS_MODULE": "tests.compatibility.packages.layer_in_postgres",
-        "DATABASE_URL": site_database("postgres"),
-        "LIVE_SINGLE_SESSION": '{"RECHECK_SECONDS": 3600}',
-    }
-    migrate = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
-    subprocess.run(migrate, cwd=ROOT, env={**os.environ, **env}, check=True)
+    env = layer_in_postgres
     sockets, pages = start_daphne(**env), start_daphne(**env)
     with running(Gunicorn("tests.wsgi:application", env)) as wsgi:
         async with (

@@ -79,9 +79,9 @@ async def test_django_allauth(site_with) -> None:
         people(daphne, "alice", "alice", "bob", "bob", "alice") as everybody,
     ):
         old, new, bob, other_bob, by_provider = everybody
-        await _allauth_sign_in(old)
+        await allauth_sign_in(old)
         async with old.tab() as tab:
-            page = await _allauth_sign_in(new)
+            page = await allauth_sign_in(new)
             assert page.url.path == "/private/"
             assert (await hear(tab))["reason"] == "superseded"
             assert await close_code(tab) == 4001
@@ -98,12 +98,12 @@ async def test_django_allauth(site_with) -> None:
             assert (await hear(tab))["reason"] == "password_changed"
 
         # Half a sign-in ends nothing.
-        page = await _allauth_sign_in(bob)
+        page = await allauth_sign_in(bob)
         assert page.url.path == "/auth/2fa/authenticate/"
         page = await submit(bob, str(page.url), code=_totp())
         assert await bob.name_seen_by_site() == "bob"
         async with bob.tab() as tab:
-            page = await _allauth_sign_in(other_bob)
+            page = await allauth_sign_in(other_bob)
             assert page.url.path == "/auth/2fa/authenticate/"
             assert await other_bob.name_seen_by_site() is None
             assert await bob.name_seen_by_site() == "bob"
@@ -117,7 +117,7 @@ async def test_django_allauth(site_with) -> None:
             assert await bob.name_seen_by_site() is None
 
 
-async def _allauth_sign_in(person: Person) -> httpx.Response:
+async def allauth_sign_in(person: Person) -> httpx.Response:
     return await submit(person, "/auth/login/", login=person.name, password=PASSWORD)
 
 
