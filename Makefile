@@ -38,7 +38,7 @@ test: .venv/.installed-test
 compatibility: .venv/.installed-compatibility
 	@$(BIN)/python -m tests.servers.packages suite
 	TMPDIR=$(TMP) $(BIN)/python -m pytest -p tests.compatibility.table --numprocesses 0 \
-	  tests/compatibility tests/compatibility/drive_*.py $(ARGS)
+	  -o python_files="test_*.py drive_*.py" tests/compatibility $(ARGS)
 
 RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
 

@@ -71,6 +71,10 @@ class Saving(Loading):
     @sensitive_variables()
     def save(self, must_create: bool = False) -> None:
         """Save the session and record its key, unless the session has ended meanwhile."""
+        self._asking(self._save, must_create)
+
+    @sensitive_variables()
+    def _save(self, must_create: bool) -> None:
         data = self._get_session(no_load=must_create)
         if not self._is_committed:
             self.settle()
