@@ -32,6 +32,7 @@ class Loading:
         signed_out: whether this request has signed out.
         dropped: whether a save was left out, since the session has ended meanwhile.
         on_drop: called when that happens.
+        on_sign_in: called when a sign-in is committed, with the ids of session and user.
     """
 
     keeps_rows = False
@@ -47,6 +48,7 @@ class Loading:
     signed_out = False
     dropped = False
     on_drop: Callable[[], None] | None = None
+    on_sign_in: Callable[[UUID, object], None] | None = None
 
     _is_internal = False  # while the engine calls its own methods
     _is_lost = False  # nothing was found under the key, or nothing that it opens

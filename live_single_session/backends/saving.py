@@ -222,6 +222,8 @@ class Saving(Loading):
 
     def _confirm(self) -> None:
         self._is_committed = True
+        if self.has_begun and self.on_sign_in is not None and self.row_id is not None:
+            self.on_sign_in(self.row_id, user_pk_in(self._session_cache))
 
     def _insert(self) -> None:
         super().save(must_create=True)  # type: ignore[misc]
