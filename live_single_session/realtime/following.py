@@ -13,6 +13,7 @@ from uuid import UUID
 from live_single_session.notices import EndNotice
 from live_single_session.realtime.asgi import Scope, required
 from live_single_session.realtime.watcher import Ended, watching
+from live_single_session.registry import engine
 
 
 @asynccontextmanager
@@ -36,7 +37,7 @@ async def following(scope: Scope, first: Ended | None = None) -> AsyncIterator[E
 
 
 class _Follower:
-    __slots__ = ("_first_id", "_loop", "_session", "_tasks", "_tenant", "ended")
+    __slots__ = ("_first_id", "_is_open", "_loop", "_session", "_tasks", "_tenant", "ended")
 
     def __init__(self, scope: Scope) -> None:
         self._loop = asyncio.get_running_loop()
@@ -45,14 +46,16 @@ class _Follower:
         self._first_id = getattr(self._session, "row_id", None)
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended: Ended = self._loop.create_future()
-        self._session.on_sign_in = self._signed_in
+        self._is_open = True
+        if engine.is_gated(self._session):
+            self._session.on_sign_in = self._signed_in
 
     def first_has_ended(self, ended: Ended) -> None:
         if not ended.cancelled():
             self._end(self._first_id, ended.result())
 
     def stop(self) -> None:
-        self._session.on_sign_in = None
+        self._is_open = False
         for task in self._tasks:
             task.cancel()
 
@@ -61,7 +64,7 @@ class _Follower:
         self._loop.call_soon_threadsafe(self._begin, session_id, user_pk)
 
     def _begin(self, session_id: UUID, user_pk: object) -> None:
-        if self._session.on_sign_in is not None:
+        if self._is_open:
             task = self._loop.create_task(self._watch(session_id, user_pk))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -109,3 +109,13 @@ async def test_a_sign_in_that_is_rolled_back_is_not_watched():
         assert await ask(socket, "alice") == "done"
         assert await socket.receive_nothing(timeout=0.5)
     assert not await UserSession.objects.aexists()
+
+
+async def test_inv10_session_of_another_kind_is_left_alone():
+    """A middleware of the site's own has put it there."""
+
+    async def with_a_dict(scope: Any, receive: Any, send: Any) -> None:
+        await application({**scope, "session": {}}, receive, send)
+
+    async with AsyncBrowser().websocket(PATH, application=with_a_dict) as socket:
+        assert socket.accepted
