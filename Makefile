@@ -37,8 +37,8 @@ test: .venv/.installed-test
 
 compatibility: .venv/.installed-compatibility
 	@$(BIN)/python -m tests.servers.packages suite
-	$(BIN)/python -m pytest -p tests.compatibility.table --numprocesses 0 \
-	  tests/compatibility/test_packages_beside.py tests/compatibility/drive_*.py $(ARGS)
+	TMPDIR=$(TMP) $(BIN)/python -m pytest -p tests.compatibility.table --numprocesses 0 \
+	  -o python_files="test_*.py drive_*.py" tests/compatibility $(ARGS)
 
 RACES = tests/backends/test_concurrency.py tests/backends/test_crashes.py tests/backends/test_state_machine.py
 

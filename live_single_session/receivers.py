@@ -23,7 +23,7 @@ from live_single_session.http import pending_login, responses
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
 from live_single_session.registry import db, ending, engine, events, installation, maintenance
 from live_single_session.request_state import current_request, django_request, state_of
-from live_single_session.session_user import is_of_user_model
+from live_single_session.session_user import is_of_user_model, pk_in_session
 
 logger = logging.getLogger("live_single_session")
 
@@ -52,6 +52,7 @@ def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     request = django_request(request)
     if not _is_registry_in_use(request):
         return
+    pending_login.note_choice(request)
     try:
         registry.start(user, request)
     except LoginRefused as refused:
@@ -145,11 +146,7 @@ def _was_saved(field: str, update_fields: Any) -> bool:
 
 def _is_signed_in(request: HttpRequest, user: Any) -> bool:
     session = getattr(request, "session", None)
-    return session is not None and session.get(SESSION_KEY) == _in_session(user)
-
-
-def _in_session(user: Any) -> str:
-    return str(user._meta.pk.value_to_string(user))
+    return session is not None and session.get(SESSION_KEY) == pk_in_session(user)
 
 
 def _session_id(request: HttpRequest | None) -> Any:

@@ -10,12 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Q
 
 from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.registry import db, ending
+from live_single_session.session_user import is_of_user_model, pk_in_session
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def status_of(
         cookie_digest: the digest of the session cookie that it sent.
         page: the session that the page was made for, unchecked.
     """
-    own = as_uuid(session.get(SESSION_ID_KEY)) if user.is_authenticated else None
+    own = own_id(session, user)
     page_id = as_uuid(page)
     ended = ending.ended_among({key for key in (own, page_id) if key is not None})
     own_ended = own is not None and own in ended
@@ -75,6 +77,21 @@ def status_of(
         return SessionStatus(notice=notice_of(row) if row.ended_at is not None else None)
     unknown = as_uuid(getattr(session, "ended_session_id", None))
     return SessionStatus(notice=None if unknown is None else notice_of_unknown(unknown))
+
+
+def own_id(session: Mapping[str, Any] | SessionBase, user: Any) -> UUID | None:
+    """Return the id of the session that a user is signed in to.
+
+    Args:
+        session: a session, or its data.
+        user: who is signed in, perhaps by a token beside the session of somebody else.
+    """
+    if not user.is_authenticated:
+        return None
+    of_user = session.get(SESSION_KEY)
+    if of_user is not None and not (is_of_user_model(user) and of_user == pk_in_session(user)):
+        return None
+    return as_uuid(session.get(SESSION_ID_KEY))
 
 
 def cookie_digest(cookies: Mapping[str, str]) -> str | None:

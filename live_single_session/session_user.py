@@ -46,3 +46,8 @@ def is_valid(session: Mapping[str, Any], user: Any) -> bool:
 def is_of_user_model(user: Any) -> bool:
     """Tell whether a user is one of ``AUTH_USER_MODEL``; backends may know others."""
     return isinstance(user, get_user_model())
+
+
+def pk_in_session(user: Any) -> str:
+    """Return the primary key of a user as Django writes it into a session."""
+    return str(user._meta.pk.value_to_string(user))

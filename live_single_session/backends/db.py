@@ -1,16 +1,16 @@
 """The twin of Django's ``db`` session engine; it costs no added query.
 
-The one query that loads a session tells whether its key is the current one of a live row.
+The one query that loads a session tells whether its key is the current one of a live row. It
+asks where sessions are written: a replica may not have heard of a sign-in yet.
 """
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DjangoStore
-from django.db import router
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.backends.loading import SessionData
 from live_single_session.backends.rows import RowsFence
-from live_single_session.registry import db, gate, installation, statements
+from live_single_session.registry import gate, installation, statements
 
 
 class SessionStore(RowsFence, DjangoStore):
@@ -19,7 +19,7 @@ class SessionStore(RowsFence, DjangoStore):
     @sensitive_variables()
     def load(self) -> SessionData:
         """Load the session; one that the key doesn't open is empty."""
-        if not self._is_read_beside_registry():
+        if not (installation.is_installed() and self._is_beside_registry()):
             return super().load()
         key = self.session_key
         self.presented_key = key
@@ -34,8 +34,3 @@ class SessionStore(RowsFence, DjangoStore):
         if SESSION_KEY not in data:
             return data
         return self._obey(gate.judge_by(live_id, str(key), data), data)
-
-    def _is_read_beside_registry(self) -> bool:
-        if not installation.is_installed():
-            return False
-        return bool(router.db_for_read(self.model) == db.database())

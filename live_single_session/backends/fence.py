@@ -39,7 +39,7 @@ class Fence(Saving):
 
     def flush(self) -> None:
         """Delete the session: a sign-out, unless Django refuses or replaces the session."""
-        self._flush(flushed_by())
+        self._asking(self._flush, flushed_by())
 
     async def aflush(self) -> None:
         """See ``flush()``."""
@@ -87,8 +87,11 @@ class Fence(Saving):
     def delete(self, session_key: str | None = None) -> None:
         """Delete a session; if it is live in the registry, it ends as removed or expired."""
         key = session_key or self.session_key
-        if key is None:
-            return
+        if key is not None:
+            self._asking(self._delete, key)
+
+    @sensitive_variables()
+    def _delete(self, key: str) -> None:
         self.forget(key)
         if self._is_internal or not installation.is_installed():
             return

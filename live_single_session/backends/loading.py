@@ -10,13 +10,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.views.decorators.debug import sensitive_variables
 
-from live_single_session.models import (
-    SESSION_ID_KEY,
-)
-from live_single_session.registry import (
-    gate,
-    installation,
-)
+from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.registry import gate, installation, threads
 
 SessionData = dict[str, Any]
 
@@ -37,7 +32,10 @@ class Loading:
         signed_out: whether this request has signed out.
         dropped: whether a save was left out, since the session has ended meanwhile.
         on_drop: called when that happens.
+        on_sign_in: called when a sign-in is committed, with the ids of session and user.
     """
+
+    keeps_rows = False
 
     row_id: UUID | None = None
     presented_key: str | None = None
@@ -50,6 +48,7 @@ class Loading:
     signed_out = False
     dropped = False
     on_drop: Callable[[], None] | None = None
+    on_sign_in: Callable[[UUID, object], None] | None = None
 
     _is_internal = False  # while the engine calls its own methods
     _is_lost = False  # nothing was found under the key, or nothing that it opens
@@ -88,9 +87,22 @@ class Loading:
     def _let_in(self, key: str | None, data: SessionData) -> SessionData:
         self.presented_key, self.stored_key = key, self.session_key
         self._is_lost = self.session_key != key  # some engines put a new session in its place
-        if key is None or SESSION_KEY not in data or not installation.is_installed():
+        if key is None or SESSION_KEY not in data:
             return data
-        return self._obey(self._judge(key, data), data)
+        if self._is_trusted(key, data):
+            verdict = gate.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
+        else:
+            verdict = threads.outside_loop(self._asked, key, data)
+        return data if verdict is None else self._obey(verdict, data)
+
+    def _is_trusted(self, key: str | None, data: SessionData) -> bool:
+        """Tell whether a key opens a session for certain; without I/O."""
+        return False
+
+    @sensitive_variables()
+    def _asked(self, key: str, data: SessionData) -> gate.Verdict | None:
+        """Ask the registry whether a key opens a session; None if it has no tables."""
+        return self._judge(key, data) if installation.is_installed() else None
 
     @sensitive_variables()
     def _judge(self, key: str, data: SessionData) -> gate.Verdict:
@@ -131,6 +143,12 @@ class Loading:
     def is_uncommitted(self) -> bool:
         """Whether this request's changes in the registry can still be rolled back."""
         return not self._is_committed
+
+    def _asking(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what asks the registry. Code that Django lets use this engine may do so."""
+        if self.keeps_rows:
+            return function(*args)
+        return threads.outside_loop(function, *args)
 
     @sensitive_variables()
     def forget(self, session_key: str) -> None:

@@ -95,7 +95,7 @@ class MarkedFence(Fence):
     @sensitive_variables()
     def _judge(self, key: str, data: SessionData) -> gate.Verdict:
         installation.name_here()  # a query, once in a process
-        if self._is_trusted(key, data):
+        if self._is_trusted(key, data):  # now that the name is known
             return gate.Verdict(opens=True, row_id=as_uuid(data[SESSION_ID_KEY]))
         verdict = gate.judge(key, data)
         if verdict.row_id is not None:
@@ -105,13 +105,14 @@ class MarkedFence(Fence):
 
     @sensitive_variables()
     def _is_trusted(self, key: str | None, data: SessionData) -> bool:
-        """Tell whether a key opens a session for certain; without I/O."""
+        """See ``Loading``: by its fingerprint, and if the cache has no mark of it."""
+        name = installation.known_name()
         return (
             not self._cache.marked
-            and key is not None
-            and data.get(FINGERPRINT_KEY) == digest(key)
+            and None not in (key, name)
+            and data.get(FINGERPRINT_KEY) == digest(str(key))
             and SESSION_ID_KEY in data
-            and data.get(INSTALLATION_KEY) == installation.known_name()
+            and data.get(INSTALLATION_KEY) == name
         )
 
     def belongs_to(self, row: UserSession) -> None:

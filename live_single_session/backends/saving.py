@@ -71,6 +71,10 @@ class Saving(Loading):
     @sensitive_variables()
     def save(self, must_create: bool = False) -> None:
         """Save the session and record its key, unless the session has ended meanwhile."""
+        self._asking(self._save, must_create)
+
+    @sensitive_variables()
+    def _save(self, must_create: bool) -> None:
         data = self._get_session(no_load=must_create)
         if not self._is_committed:
             self.settle()
@@ -218,6 +222,8 @@ class Saving(Loading):
 
     def _confirm(self) -> None:
         self._is_committed = True
+        if self.has_begun and self.on_sign_in is not None and self.row_id is not None:
+            self.on_sign_in(self.row_id, user_pk_in(self._session_cache))
 
     def _insert(self) -> None:
         super().save(must_create=True)  # type: ignore[misc]

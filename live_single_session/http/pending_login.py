@@ -26,6 +26,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from live_single_session import policy, registry
+from live_single_session.conf import conf
 from live_single_session.exceptions import LoginRefused
 from live_single_session.http.login_page import REFUSED_AT, LoginPages, login_pages_of
 from live_single_session.models import SESSION_ID_KEY, UserSession
@@ -35,6 +36,8 @@ from live_single_session.site_urls import with_query
 
 KEY = "_live_single_session_pending"
 SECONDS = 120
+TAKE_OVER = "HTTP_SESSION_TAKE_OVER"
+MOST_DIGITS = 18  # of what is in this header
 
 _NOT_CARRIED = {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_ID_KEY, KEY}
 
@@ -132,6 +135,13 @@ def kept_data(request: HttpRequest, refused: LoginRefused) -> dict[str, Any]:
     if not refused.asks:
         return kept
     return of_login(request, refused, login_pages_of(request)).pack()
+
+
+def note_choice(request: HttpRequest) -> None:
+    """Note that a client without cookies signs in again, with its user's choice in a header."""
+    serial = request.META.get(TAKE_OVER, "")
+    if conf.ON_LIMIT == policy.ASK and serial.isdecimal() and len(serial) <= MOST_DIGITS:
+        state_of(request).take_over = int(serial)
 
 
 def forget_refusals(session: SessionBase) -> None:

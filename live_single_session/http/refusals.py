@@ -16,6 +16,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from live_single_session import policy
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.exceptions import LoginRefused
@@ -125,16 +126,30 @@ def question(live: Sequence[UserSession], excess: Sequence[UserSession]) -> str:
 def _json(
     request: HttpRequest, refused: LoginRefused, waiting: pending_login.Pending | None
 ) -> JsonResponse:
-    body = {
+    if waiting is None:
+        return JsonResponse(body(refused), status=409)
+    get_token(request)  # sets the cookie that the choice has to be sent with
+    return JsonResponse(asked_body(waiting, refused.user), status=409)
+
+
+def body(refused: LoginRefused) -> dict[str, Any]:
+    """Return the JSON of a 409: which sessions are kept, and how to take over, if one may.
+
+    ``take_over`` is for clients that keep nothing while their user chooses: they sign in once
+    more, and send it along. It is valid for one sign-in, and only until the user signs in
+    elsewhere. So it ends only sessions that were in the list.
+    """
+    answer: dict[str, Any] = {
         "code": "session_limit",
         "detail": detail(refused.live),
         "login_url": login_url(),
         "sessions": [info.as_choice() for info in described(refused.live)],
     }
-    if waiting is not None:
-        get_token(request)  # sets the cookie that the choice has to be sent with
-        body |= asked_body(waiting, refused.user)
-    return JsonResponse(body, status=409)
+    if conf.ON_LIMIT == policy.ASK:
+        excess = limits.over_limit(refused.live, refused.terms)
+        answer["detail"] = question(refused.live, excess)
+        answer["take_over"] = refused.serial
+    return answer
 
 
 def asked_body(waiting: pending_login.Pending, user: Any) -> dict[str, Any]:

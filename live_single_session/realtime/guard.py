@@ -25,8 +25,9 @@ from live_single_session.realtime.asgi import (
 )
 from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.cutoff import Exchange, Websocket
+from live_single_session.realtime.following import following
 from live_single_session.realtime.lookup import find_status
-from live_single_session.realtime.watcher import watching
+from live_single_session.realtime.watcher import Ended, watching
 
 
 class Guard:
@@ -47,15 +48,26 @@ class Guard:
             await self.inner(scope, receive, _telling(send, found.notice))
         elif found.notice is not None:
             await _turn_away(scope, receive, send, found.notice)
-        elif found.session_id is None:
-            await self.inner(scope, receive, send)
-        else:
+        elif found.session_id is not None:
             async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
                 if ended.done():
                     await _turn_away(scope, receive, send, ended.result())
                 else:
-                    kind = Websocket if scope["type"] == "websocket" else Exchange
-                    await kind(scope, receive, send, ended).run(self.inner)
+                    await self._run(scope, receive, send, ended)
+        elif scope["type"] == "websocket":
+            await self._run(scope, receive, send, None)
+        else:
+            await self.inner(scope, receive, send)
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, ended: Ended | None
+    ) -> None:
+        """Run the app inside until it is done, or its session has ended."""
+        if scope["type"] == "http" and ended is not None:
+            await Exchange(scope, receive, send, ended).run(self.inner)
+            return
+        async with following(scope, ended) as its_end:
+            await Websocket(scope, receive, send, its_end).run(self.inner)
 
 
 async def _turn_away(scope: Scope, receive: Receive, send: Send, notice: EndNotice) -> None:

@@ -17,10 +17,9 @@ from django.contrib.auth import SESSION_KEY
 from django.db import DatabaseError, connections
 
 from live_single_session.django_internals import loaded_data
-from live_single_session.models import SESSION_ID_KEY, as_uuid
 from live_single_session.realtime.asgi import Scope, required
 from live_single_session.registry import db
-from live_single_session.session_status import SessionStatus, cookie_digest, status_of
+from live_single_session.session_status import SessionStatus, cookie_digest, own_id, status_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ async def find_status(scope: Scope, page: str | None = None) -> SessionStatus:
         found: SessionStatus = await look_up(scope, status_of, session, user, digest, page)
     except DatabaseError:
         data = loaded_data(session) or {}
-        own = as_uuid(data.get(SESSION_ID_KEY)) if user.is_authenticated else None
+        own = own_id(data, user)
         return SessionStatus(own, None if own is None else data.get(SESSION_KEY, user.pk))
     return found
 

@@ -23,7 +23,7 @@ from live_single_session.realtime import measures
 from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.realtime.layer import find_layer
 from live_single_session.realtime.layer_hosts import layer_hosts
-from live_single_session.registry import db
+from live_single_session.registry import db, threads
 from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
@@ -80,6 +80,9 @@ def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
 
 def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
     """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery."""
+    if (loop := threads.waiting_loop()) is not None:
+        loop.call_soon_threadsafe(_task, layer, group, message)
+        return
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import cleanup, db, engine, events
+from live_single_session.registry import cleanup, db, engine, events, records
 from live_single_session.session_user import is_valid
 
 
@@ -91,16 +91,11 @@ def end_where(
         with db.locked({user_pk}, wait=wait) as now:
             rows = list(db.rows().live().filter(match, user_id=user_pk))
             for row in rows if user is not None else ():
-                _remember_user(row, user)
+                records.remember_user(row, user)
             end_rows(rows, reason, now, replaced_by)
     except get_user_model().DoesNotExist:
         return 0
     return len(rows)
-
-
-def _remember_user(row: UserSession, user: Any) -> None:
-    """Let receivers find the user, who may be deleted before the end is announced."""
-    UserSession._meta.get_field("user").set_cached_value(row, user)
 
 
 @sensitive_variables()
@@ -117,7 +112,7 @@ def end_outdated(user: Any, keep: uuid.UUID | None) -> int:
             live = db.rows().live().of(user).exclude(Q(pk=keep))
             outdated = [row for row in live if not _fits(row.session_key, user)]
             for row in outdated:
-                _remember_user(row, user)
+                records.remember_user(row, user)
             end_rows(outdated, EndReason.PASSWORD_CHANGED, now)
     except get_user_model().DoesNotExist:
         return 0

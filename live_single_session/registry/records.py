@@ -142,7 +142,7 @@ def insert(
     """
     client = client_of(request)
     row = UserSession(
-        user=user,
+        user_id=user.pk,
         slot=terms.slot,
         serial=serial,
         ip=client.ip,
@@ -150,6 +150,7 @@ def insert(
         device=client.device,
         started_at=now,
     )
+    remember_user(row, user)
     if token_lifetime is not None:
         row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
     elif session is not None:
@@ -160,6 +161,15 @@ def insert(
     row.left_digest = digest(left_key) if left_key else None
     row.save(force_insert=True, using=db.database())
     return row
+
+
+def remember_user(row: UserSession, user: Any) -> None:
+    """Let receivers find the user, who may be deleted before they run.
+
+    Not ``row.user = user``: a router that knows nothing of relations forbids that where the
+    user was read from a replica.
+    """
+    UserSession._meta.get_field("user").set_cached_value(row, user)
 
 
 def expiry(session: SessionBase, now: datetime) -> datetime:

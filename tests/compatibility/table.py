@@ -1,14 +1,24 @@
 """A pytest plugin: makes docs/compatibility.md of the tests that say what they drive.
 
-A test says so by the marker ``drives("name", "what was driven", "what to set")`` and names the
-distributions whose versions count.
+A test says so by the marker ``drives("what was driven", "what to set", *names)``. The names are
+of the distributions, or of the programs below, whose versions count.
 """
 
+import re
+import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.servers.packages import find
+
+PROGRAMS = {
+    "PgBouncer": "pgbouncer",
+    "PostgreSQL": "postgres",
+    "Redis Sentinel": "redis-server",
+}
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 BEGIN, END = "<!-- The table: make compatibility -->", "<!-- The end of the table -->"
@@ -18,11 +28,22 @@ rows: dict[str, tuple[str, str, str]] = {}
 outcomes: dict[str, bool] = {}
 
 
+def version_of(name: str) -> str:
+    """Return the version of a program or of a distribution."""
+    if name not in PROGRAMS:
+        return version(name)
+    command = [find(PROGRAMS[name]), "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"\d+(\.\d+)+", said)
+    assert found, said
+    return found[0]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (marker := item.get_closest_marker("drives")) is not None:
             what, to_set, *distributions = marker.args
-            named = ", ".join(f"{name} {version(name)}" for name in distributions)
+            named = ", ".join(f"{name} {version_of(name)}" for name in distributions)
             rows[item.nodeid] = named, what, to_set
 
 

@@ -70,6 +70,11 @@ async def submit(person: Person, path: str, **fields: str) -> httpx.Response:
     )
 
 
+@pytest.mark.drives(
+    "pages of allauth: sign-ins, a provider, second factors",
+    "nothing",
+    "django-allauth",
+)
 async def test_django_allauth(site_with) -> None:
     site = site_with("allauth")
     site.run("django", "shell", "-c", ADD_SECOND_FACTOR)
@@ -79,9 +84,9 @@ async def test_django_allauth(site_with) -> None:
         people(daphne, "alice", "alice", "bob", "bob", "alice") as everybody,
     ):
         old, new, bob, other_bob, by_provider = everybody
-        await _allauth_sign_in(old)
+        await allauth_sign_in(old)
         async with old.tab() as tab:
-            page = await _allauth_sign_in(new)
+            page = await allauth_sign_in(new)
             assert page.url.path == "/private/"
             assert (await hear(tab))["reason"] == "superseded"
             assert await close_code(tab) == 4001
@@ -98,12 +103,12 @@ async def test_django_allauth(site_with) -> None:
             assert (await hear(tab))["reason"] == "password_changed"
 
         # Half a sign-in ends nothing.
-        page = await _allauth_sign_in(bob)
+        page = await allauth_sign_in(bob)
         assert page.url.path == "/auth/2fa/authenticate/"
         page = await submit(bob, str(page.url), code=_totp())
         assert await bob.name_seen_by_site() == "bob"
         async with bob.tab() as tab:
-            page = await _allauth_sign_in(other_bob)
+            page = await allauth_sign_in(other_bob)
             assert page.url.path == "/auth/2fa/authenticate/"
             assert await other_bob.name_seen_by_site() is None
             assert await bob.name_seen_by_site() == "bob"
@@ -117,7 +122,7 @@ async def test_django_allauth(site_with) -> None:
             assert await bob.name_seen_by_site() is None
 
 
-async def _allauth_sign_in(person: Person) -> httpx.Response:
+async def allauth_sign_in(person: Person) -> httpx.Response:
     return await submit(person, "/auth/login/", login=person.name, password=PASSWORD)
 
 
@@ -131,6 +136,12 @@ def _totp(later: int = 0) -> str:
     return f"{number % 1_000_000:06}"
 
 
+@pytest.mark.drives(
+    "guesses that are locked out, static files with hashed names",
+    "nothing",
+    "django-axes",
+    "whitenoise",
+)
 async def test_django_axes_and_whitenoise(site_with, tmp_path) -> None:
     site = site_with("axes")
     site.run("django", "collectstatic", "--no-input", "--verbosity=0")
@@ -165,6 +176,11 @@ async def test_django_axes_and_whitenoise(site_with, tmp_path) -> None:
         assert "session.ended" in answer.text
 
 
+@pytest.mark.drives(
+    "the login page of its editors",
+    "nothing",
+    "wagtail",
+)
 async def test_wagtail(site_with) -> None:
     daphne = site_with("wagtail").start()
     async with (
@@ -183,6 +199,11 @@ async def test_wagtail(site_with) -> None:
         assert (await new.http.get("/cms/account/")).status_code == 200
 
 
+@pytest.mark.drives(
+    "the login of the admin, and staff in the place of a user",
+    "an exemption, see [recipes](recipes.md)",
+    "django-hijack",
+)
 async def test_admin_and_django_hijack(site_with) -> None:
     daphne = site_with("hijack").start()
     async with (

@@ -53,7 +53,16 @@ def start(
         yield start
 
 
-@pytest.fixture(scope="module", params=[Uvicorn, Hypercorn, Granian])
+DRIVEN = "a newer sign-in: sockets, streams, a browser, codes of closing; a server that stops"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(server, marks=pytest.mark.drives(DRIVEN, "nothing", server.name))
+        for server in (Uvicorn, Hypercorn, Granian)
+    ],
+)
 def running_site(request: pytest.FixtureRequest, start: Callable[..., Daphne]) -> Daphne:
     return start(request.param)
 
@@ -149,6 +158,9 @@ async def test_server_that_is_stopped_does_not_wait_for_tabs(site: Daphne) -> No
             await await_until(lambda: not site.is_running, "the server to stop")
 
 
+@pytest.mark.drives(
+    "its streams and downloads beside Django, behind each ASGI server", "nothing", "starlette"
+)
 @pytest.mark.parametrize("kind", SERVERS.values(), ids=SERVERS)
 async def test_apps_beside_django_end_streams_and_complete_downloads(
     start: Callable[..., Daphne], redis: RedisServer, kind: type[Daphne]
@@ -178,6 +190,9 @@ async def test_apps_beside_django_end_streams_and_complete_downloads(
     assert "Traceback" not in site.log
 
 
+@pytest.mark.drives(
+    "threads of WSGI for requests, daphne for websockets", "nothing", "gunicorn", "daphne"
+)
 async def test_wsgi_for_requests_and_daphne_for_websockets(
     start: Callable[..., Daphne], redis: RedisServer
 ) -> None:

@@ -411,3 +411,41 @@ def test_exempt_sign_ins_are_never_asked(laptop, alice, rf):
     registry.start(alice, request)
     assert UserSession.objects.live().count() == 2
     assert settings.LIVE_SINGLE_SESSION["ON_LIMIT"] == "ask"
+
+
+# A client without cookies, which signs in again with its user's choice
+
+
+def sign_in_taking_over(browser, number, path="/api/login/"):
+    headers = {**API, "Session-Take-Over": number}
+    return browser.try_to_sign_in(path=path, headers=headers)
+
+
+def expected_number(alice):
+    return str(1 + UserSession.objects.of(alice).order_by("serial").last().serial)
+
+
+@pytest.mark.parametrize("twin", ["", "/async"])
+def test_inv1_a_client_without_cookies_takes_over_once(laptop, phone, alice, twin):
+    laptop.sign_in()
+    number = expected_number(alice)
+    assert sign_in_taking_over(phone, number, f"{twin}/api/login/").status_code == 200
+    assert [laptop.who(), phone.who()] == [None, "alice"]
+    assert sign_in_taking_over(Browser(), number).status_code == 409
+    assert phone.who() == "alice"
+
+
+@pytest.mark.parametrize("number", ["", "0", "-1", "one", "²", "9" * 5000, "1.5", "٣"])
+def test_inv1_a_wrong_number_takes_nothing_over(laptop, phone, number):
+    laptop.sign_in()
+    assert sign_in_taking_over(phone, number).status_code == 409
+    assert [laptop.who(), phone.who()] == ["alice", None]
+
+
+def test_inv1_nothing_is_taken_over_where_nobody_is_asked(laptop, phone, policy, alice):
+    policy(ON_LIMIT="refuse")
+    laptop.sign_in()
+    response = sign_in_taking_over(phone, expected_number(alice))
+    assert response.status_code == 409
+    assert "take_over" not in response.json()
+    assert laptop.who() == "alice"

@@ -19,6 +19,8 @@ PACKAGES = {
     "redis-server": ["redis-server"],
     "initdb": ["postgresql"],
     "postgres": ["postgresql"],
+    "pg_basebackup": ["postgresql"],
+    "pgbouncer": ["pgbouncer"],
     "mariadb-install-db": ["mariadb-server"],
     "mariadbd": ["mariadb-server"],
     "mariadb": ["mariadb-client"],

@@ -14,7 +14,6 @@ from rest_framework_simplejwt.tokens import RefreshToken, UntypedToken
 from live_single_session import registry
 from live_single_session.contrib.simplejwt.bearer import decoded, session_id_of, user_of
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded, SessionLimit
-from live_single_session.contrib.simplejwt.refusal import refusal_body
 from live_single_session.contrib.simplejwt.tokens import (
     is_starting,
     sign_in,
@@ -22,6 +21,7 @@ from live_single_session.contrib.simplejwt.tokens import (
     time_left,
 )
 from live_single_session.exceptions import LoginRefused
+from live_single_session.http import refusals
 from live_single_session.models import EndReason
 from live_single_session.notices import notice_of, notice_of_unknown
 from live_single_session.registry import ending, lifecycle, records
@@ -63,7 +63,7 @@ class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ign
                 user, current_request(), cls.get_token, cls.token_class.lifetime
             )
         except LoginRefused as refused:
-            raise SessionLimit(refusal_body(refused)) from None
+            raise SessionLimit(refusals.body(refused)) from None
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class TokenObtainPairSerializer(serializers.TokenObtainSerializer):  # type: ign
                 lifetime=self.token_class.lifetime,
             )
         except LoginRefused as refused:
-            raise SessionLimit(refusal_body(refused)) from None
+            raise SessionLimit(refusals.body(refused)) from None
         return {**data, **tokens}
 
 

@@ -49,7 +49,7 @@ def sign_in(
     Args:
         user: the user, authenticated.
         request: the request that signs in, Django's or Django REST framework's, if any.
-        take_over: the choice of a user who was asked, see ``refusal.refusal_body()``.
+        take_over: the choice of a user who was asked, see ``refusals.body()``.
         device: the name that an app gives its device.
         get_token: makes the refresh token.
         lifetime: how long refresh tokens are valid; default: as simplejwt's settings say.

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from live_single_session.management import summary
 from live_single_session.management.lines import HEADING, json_of, line_of
 from live_single_session.models import UserSession
-from live_single_session.registry import db, maintenance, statistics
+from live_single_session.registry import db, maintenance, records, statistics
 
 
 class Command(BaseCommand):
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         batches = maintenance.users_over_limit() if only is None else [[only]]
         for user in chain.from_iterable(batches):
             for row in maintenance.over_limit(user):
-                row.user = user
+                records.remember_user(row, user)
                 yield row
 
 

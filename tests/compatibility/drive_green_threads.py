@@ -1,4 +1,4 @@
-"""Invariants 4 and 10 where green threads share a thread: gunicorn's gevent worker."""
+"""Invariants 4 and 10 where green threads share a thread: gevent's and eventlet's."""
 
 import asyncio
 import os
@@ -8,14 +8,13 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.helpers.people import Person, hear, people
 from tests.servers.daphne import Daphne
 from tests.servers.postgres import PostgresServer
-from tests.servers.process import ROOT, ServerProcess
+from tests.servers.process import ROOT
 from tests.servers.redis import RedisServer
 from tests.site.people import PASSWORD, credentials
 
@@ -25,25 +24,27 @@ LOGINS, PAGES, AT_ONCE = 50, 200, 5
 NAMES = [f"person{number}" for number in range(AT_ONCE)]
 
 
-class Gunicorn(ServerProcess):
+class Gevent(Daphne):
+    """Gunicorn's worker of gevent."""
+
     name = "gunicorn"
     ready_text = "Booting worker"
-
-    def __init__(self, env: dict[str, str]) -> None:
-        super().__init__()
-        self._env = env
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
         worker = ["--worker-class", "gevent", "--workers", "1"]
         bind = ["--bind", f"127.0.0.1:{self.port}"]
         return [sys.executable, "-m", "gunicorn", *worker, *bind, "tests.wsgi:application"]
 
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self._env}
+
+class Eventlet(Daphne):
+    """Eventlet's own server; gunicorn has a worker of it no more."""
+
+    name = "eventlet"
+    ready_text = "wsgi starting up"
+
+    def command(self) -> list[str]:
+        module = "tests.compatibility.packages.eventlet_site"
+        return [sys.executable, "-m", module, str(self.port)]
 
 
 @asynccontextmanager
@@ -76,11 +77,11 @@ def postgres_url(postgres_server: PostgresServer, site_database: Callable[[str],
 
 
 @pytest.fixture
-def start_gunicorn() -> Iterator[Callable[..., Gunicorn]]:
-    started: list[Gunicorn] = []
+def start_green(request: pytest.FixtureRequest) -> Iterator[Callable[..., Daphne]]:
+    started: list[Daphne] = []
 
-    def start(**env: str) -> Gunicorn:
-        started.append(Gunicorn(env))
+    def start(**env: str) -> Daphne:
+        started.append(request.param(env=env))
         started[-1].start()
         return started[-1]
 
@@ -104,19 +105,25 @@ async def sign_in(person: Person) -> None:
     assert response.status_code == 200, response.text
 
 
-@pytest.mark.drives(
-    f"gunicorn's gevent worker, Redis {1000 * LATENCY:.0f} ms away: {PAGES} pages of others "
-    f"while {LOGINS} sign-ins run, {AT_ONCE} at once",
-    "nothing",
-    "gevent",
-    "gunicorn",
+DRIVEN = (
+    f"Redis {1000 * LATENCY:.0f} ms away: {PAGES} pages of others while {LOGINS} sign-ins run, "
+    f"{AT_ONCE} at once"
+)
+
+
+@pytest.mark.parametrize(
+    "start_green",
+    [
+        pytest.param(server, marks=pytest.mark.drives(DRIVEN, "nothing", *names), id=names[0])
+        for server, *names in [(Gevent, "gevent", "gunicorn"), (Eventlet, "eventlet")]
+    ],
+    indirect=True,
 )
 async def test_inv10_others_pages_are_served_while_tabs_are_told(
     redis: RedisServer,
     postgres_url: str,
     start_daphne: Callable[..., Daphne],
-    start_gunicorn: Callable[..., Gunicorn],
-    tmp_path: Path,
+    start_green: Callable[..., Daphne],
 ) -> None:
     env = {"DATABASE_URL": postgres_url, "CHANNEL_LAYER": "pubsub"}
     sockets = start_daphne(**env, REDIS_URL=redis.url)
@@ -130,7 +137,7 @@ async def test_inv10_others_pages_are_served_while_tabs_are_told(
         loop = asyncio.get_running_loop()
         slow = {**env, "REDIS_URL": f"redis://127.0.0.1:{port}/0"}
         await loop.run_in_executor(None, sign_up, NAMES, env)
-        site = await loop.run_in_executor(None, lambda: start_gunicorn(**slow))
+        site = await loop.run_in_executor(None, lambda: start_green(**slow))
         bob, *_ = await stack.enter_async_context(people(site, "bob"))
         await sign_in(bob)
         await asyncio.sleep(10 * LATENCY)  # it connects to Redis
