@@ -1,5 +1,7 @@
 """System checks: one test for each id, and the real ``check`` command."""
 
+from io import StringIO
+
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
@@ -175,6 +177,35 @@ def test_e005_engine_of_somebody_else_needs_the_fence(settings):
     found = messages()
     assert found.keys() == {"E005"}
     assert "live_single_session.backends.fence.Fence" in found["E005"].hint
+
+
+DJANGOS = "django.contrib.sessions.backends.db"
+
+
+def ids_of(*arguments):
+    """Return what a run of ``check`` prints, and whether it ended as a failure."""
+    err = StringIO()
+    try:
+        call_command("check", *arguments, stderr=err)
+    except CommandError as error:
+        return True, str(error) + err.getvalue()
+    return False, err.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("arguments", [[], ["--deploy"], ["--deploy", "--database=default"]])
+def test_e005_fails_check_once_however_it_is_called(settings, arguments):
+    settings.SESSION_ENGINE = DJANGOS
+    failed, printed = ids_of(*arguments)
+    assert failed
+    assert printed.count("live_single_session.E005") == 1
+
+
+@pytest.mark.django_db
+def test_inv10_e005_does_not_stop_migrate(settings):
+    """A site that has set the engine back, to take the package out, can still migrate."""
+    settings.SESSION_ENGINE = DJANGOS
+    call_command("migrate", skip_checks=False, verbosity=0)
 
 
 def set_isolation(settings, monkeypatch, vendor, level):
