@@ -24,7 +24,7 @@ def check_engine(**kwargs: Any) -> Messages:
         return []
     django, _, name = settings.SESSION_ENGINE.rpartition(".")
     hint = (
-        f"Use 'live_single_session.backends.{name}': whoever is signed in stays so."
+        f"Use 'live_single_session.backends.{name}': users stay signed in."
         if django == "django.contrib.sessions.backends"
         else "Put live_single_session.backends.fence.Fence in front of it."
     )
