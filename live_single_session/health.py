@@ -13,7 +13,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, JsonResponse
 from django.utils.crypto import get_random_string
@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
-from live_single_session.registry import db
+from live_single_session.registry import db, installation
 
 REGISTRY = "registry"
 ENGINE = "engine"
@@ -87,8 +87,7 @@ def _ask_registry() -> str:
     try:
         UserSession.objects.using(db.database()).exists()
     except DatabaseError:
-        tables = connections[db.database()].introspection.table_names()
-        if UserSession._meta.db_table in tables:
+        if installation.tables_exist():
             raise
         return "its table is missing: run manage.py migrate"
     return ""

@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 SLOW = {
     *("browser", "daphne", "firefox", "start_daphne", "site_databases"),
     *("redis_server", "postgres_server", "mariadb_server"),
-    *("built", "image"),
+    *("built", "image", "running_topology"),
 }
 
 

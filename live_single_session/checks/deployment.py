@@ -4,10 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
 
 from live_single_session import policy
 from live_single_session.conf import conf
+from live_single_session.registry import db, installation
 from live_single_session.site_urls import not_you_url, status_url
 
 Messages = list[checks.CheckMessage]
@@ -20,7 +23,14 @@ PER_PROCESS = (
 
 def register() -> None:
     """Register the checks; called when the app is ready."""
-    for check in (check_cache, check_proxy, check_urls, check_help, check_observing):
+    for check in (
+        check_cache,
+        check_proxy,
+        check_urls,
+        check_help,
+        check_observing,
+        check_tables,
+    ):
         checks.register(check, checks.Tags.security, deploy=True)
 
 
@@ -99,5 +109,23 @@ def check_observing(**kwargs: Any) -> Messages:
             'LIVE_SINGLE_SESSION["ON_LIMIT"] is "observe": no session ends.',
             hint='Once the log shows what you expect, set it to "end_oldest".',
             id="live_single_session.W024",
+        )
+    ]
+
+
+def check_tables(databases: Any = None, **kwargs: Any) -> Messages:
+    """W025: ``migrate`` has not been run. This check makes a query, the others make none."""
+    if hasattr(connections[db.database()], "set_tenant"):  # each tenant has its own tables
+        return []
+    try:
+        if installation.tables_exist():
+            return []
+    except (DatabaseError, ImproperlyConfigured):  # no database here: a build, for instance
+        return []
+    return [
+        checks.Warning(
+            "The tables of live_single_session are missing: no session is limited or ended.",
+            hint="Run manage.py migrate.",
+            id="live_single_session.W025",
         )
     ]

@@ -1,7 +1,6 @@
-"""System checks of the installation: middleware, session engine, channel layer."""
+"""System checks of the installation: middleware, channel layer, database, URLs."""
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +9,6 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from live_single_session import policy
-from live_single_session.backends.fence import Fence
 from live_single_session.conf import conf
 from live_single_session.realtime.layer import make_layer
 from live_single_session.registry import db
@@ -33,7 +31,6 @@ def register() -> None:
         check_middleware,
         check_layer,
         check_polling,
-        check_engine,
         check_isolation,
         check_sqlite,
         check_choice,
@@ -167,26 +164,6 @@ def check_polling(**kwargs: Any) -> Messages:
 def _has_websocket() -> bool:
     values = getattr(settings, SETTING, {})
     return not isinstance(values, dict) or values.get("WEBSOCKET_PATH", "") is not None
-
-
-def check_engine(**kwargs: Any) -> Messages:
-    """E005: a session engine that opens sessions which have ended."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if issubclass(store, Fence):
-        return []
-    django, _, name = settings.SESSION_ENGINE.rpartition(".")
-    hint = (
-        f"Use 'live_single_session.backends.{name}': whoever is signed in stays so."
-        if django == "django.contrib.sessions.backends"
-        else "Put live_single_session.backends.fence.Fence in front of it."
-    )
-    return [
-        checks.Error(
-            f"The session engine {settings.SESSION_ENGINE!r} lets ended sessions live on.",
-            hint=hint,
-            id="live_single_session.E005",
-        )
-    ]
 
 
 def check_isolation(databases: Iterable[str] | None = None, **kwargs: Any) -> Messages:

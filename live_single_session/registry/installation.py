@@ -30,6 +30,11 @@ def is_installed() -> bool:
     return here in _there or _look(here)
 
 
+def tables_exist() -> bool:
+    """Look whether the tables exist. It takes a query."""
+    return UserSession._meta.db_table in connections[db.database()].introspection.table_names()
+
+
 def name_here() -> str:
     """Return the name of this installation, as this process knows it."""
     return known_name() or refreshed()
@@ -65,7 +70,7 @@ def is_earlier(name: object) -> bool:
 
 
 def _look(here: Hashable) -> bool:
-    if UserSession._meta.db_table in connections[db.database()].introspection.table_names():
+    if tables_exist():
         _there[here] = True
         return True
     if here not in _reported:

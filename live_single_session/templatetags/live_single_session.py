@@ -124,7 +124,8 @@ def _owner_of_drafts(request: HttpRequest) -> str | None:
     user = loaded_user(request)
     if user is None or not user.is_authenticated:
         return None
-    return salted_hmac("live_single_session.drafts", str(user.pk)).hexdigest()[:16]
+    digest = salted_hmac("live_single_session.drafts", str(user.pk), algorithm="sha256")
+    return digest.hexdigest()[:16]
 
 
 def _is_signed_in(request: HttpRequest) -> bool | None:

@@ -1,5 +1,9 @@
 """System checks: one test for each id, and the real ``check`` command."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
@@ -7,6 +11,7 @@ from django.db import connection, connections
 
 from live_single_session.checks import installation, neighbours
 from live_single_session.conf import DEFAULTS
+from tests.servers.process import ROOT
 
 IN_MEMORY = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 PUBSUB = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer"}}
@@ -175,6 +180,44 @@ def test_e005_engine_of_somebody_else_needs_the_fence(settings):
     found = messages()
     assert found.keys() == {"E005"}
     assert "live_single_session.backends.fence.Fence" in found["E005"].hint
+
+
+DJANGOS = "django.contrib.sessions.backends.db"
+
+
+def run_with_djangos_engine(tmp_path, *arguments):
+    """Run a command as a person does; return whether it succeeded, and what it printed."""
+    (tmp_path / "plain_settings.py").write_text(
+        f"from tests.settings import *\nSESSION_ENGINE = {DJANGOS!r}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+            "DJANGO_SETTINGS_MODULE": "plain_settings",
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["--deploy"], ["--deploy", "--database=default"]])
+def test_e005_fails_check_however_it_is_called(tmp_path, arguments):
+    succeeded, printed = run_with_djangos_engine(tmp_path, "check", *arguments)
+    assert not succeeded
+    assert printed.count("live_single_session.E005") == 1
+
+
+def test_inv10_e005_does_not_stop_migrate(tmp_path):
+    """A site that has set the engine back, to take the package out, can still migrate."""
+    succeeded, printed = run_with_djangos_engine(tmp_path, "migrate")
+    assert succeeded, printed
 
 
 def set_isolation(settings, monkeypatch, vendor, level):

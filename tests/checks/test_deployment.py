@@ -1,16 +1,24 @@
 """What ``check --deploy`` adds; the check command itself runs it."""
 
 import io
+import os
+import subprocess
 import sys
 from types import ModuleType
 
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
+from django.db import connection, connections
 from django.urls import path
 
+from live_single_session.checks import deployment
+from live_single_session.models import UserSession
 from live_single_session.site_urls import not_you_url
 from tests import urls
+from tests.servers.process import ROOT
+
+pytestmark = pytest.mark.django_db
 
 SOUND = {"NOT_YOU_URL": None}  # the test site has no page on which passwords are reset
 
@@ -91,3 +99,53 @@ def test_not_you_url_is_that_of_django_or_allauth(settings, monkeypatch, name):
 def test_a_site_that_only_observes(settings):
     settings.LIVE_SINGLE_SESSION = {**SOUND, "ON_LIMIT": "observe"}
     assert warnings() == {"W024"}
+
+
+def ids_of_tables():
+    return [message.id for message in deployment.check_tables()]
+
+
+@pytest.fixture
+def _no_table(transactional_db):
+    with connection.schema_editor() as editor:
+        editor.delete_model(UserSession)
+    yield
+    with connection.schema_editor() as editor:
+        editor.create_model(UserSession)
+
+
+@pytest.mark.usefixtures("_no_table")
+def test_tables_before_migrate_are_missed():
+    assert warnings() == {"W025"}
+
+
+def test_tables_cost_one_query_of_deploy_and_none_of_check(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        run_checks(include_deployment_checks=True)
+    with django_assert_num_queries(0):
+        run_checks()
+
+
+@pytest.mark.usefixtures("_no_table")
+def test_tables_of_tenants_are_each_tenants_own(monkeypatch):
+    monkeypatch.setattr(type(connections["default"]), "set_tenant", print, raising=False)
+    assert ids_of_tables() == []
+
+
+def test_a_build_without_a_database_is_no_place_to_look():
+    """The whole command, where nothing listens."""
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--deploy"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "live_single_session.W025" not in done.stdout

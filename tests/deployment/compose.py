@@ -1,6 +1,7 @@
 """docker-compose.yml without Docker: its commands and environment, as plain processes."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -52,6 +53,14 @@ class Node(ServerProcess):
     @property
     def sockets_opened(self) -> int:
         return self.log.count("WSCONNECT /ws/live-single-session/")
+
+    def asked_for(self, path: str) -> int:
+        """Count the requests for a path."""
+        return self.log.count(path)
+
+    def terminate(self) -> None:
+        """Tell it to stop, as an engine does, and don't wait."""
+        self._signal(signal.SIGTERM)
 
     def command(self) -> list[str]:
         command = list(SERVICES[self.name]["command"])
@@ -131,9 +140,9 @@ class Topology:
                 wait_until(lambda: self._reaches(node, host), f"nginx to use {node.name}")  # noqa: B023
 
     def _reaches(self, node: Node, host: str) -> bool:
-        seen = node.log.count("/healthz/")
+        seen = node.asked_for("/healthz/")
         httpx.get(f"{self.nginx.url}/healthz/", headers={"Host": host})
-        return node.log.count("/healthz/") > seen
+        return node.asked_for("/healthz/") > seen
 
     def close(self) -> None:
         self._stack.close()

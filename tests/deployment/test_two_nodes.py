@@ -5,8 +5,6 @@ that one is gone: on left.demo.localhost one is on node 1, on right.demo.localho
 """
 
 import json
-import os
-import signal
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -201,13 +199,13 @@ async def test_client_cannot_claim_to_have_come_over_https(topology):
     ],
 )
 async def test_nginx_serves_the_static_files(path, kinds, topology):
-    seen = [node.log.count("/static/") for node in topology.nodes]
+    seen = [node.asked_for("/static/") for node in topology.nodes]
     async with client(topology) as browser:
         answer = await browser.get(f"/static/live_single_session/{path}")
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] in kinds
-    assert [node.log.count("/static/") for node in topology.nodes] == seen
+    assert [node.asked_for("/static/") for node in topology.nodes] == seen
 
 
 def test_health_checks_of_compose_tell_a_node_that_serves_from_one_that_does_not(topology):
@@ -221,9 +219,9 @@ def test_health_checks_of_compose_tell_a_node_that_serves_from_one_that_does_not
 def test_health_check_of_nginx_asks_for_what_nginx_answers_itself(topology):
     *_how, url = SERVICES["nginx"]["healthcheck"]["test"]
     assert url == "http://127.0.0.1:8000/healthz/nginx"
-    seen = [node.log.count("/healthz/") for node in topology.nodes]
+    seen = [node.asked_for("/healthz/") for node in topology.nodes]
     assert httpx.get(f"{topology.nginx.url}/healthz/nginx").text == "ok\n"
-    assert [node.log.count("/healthz/") for node in topology.nodes] == seen
+    assert [node.asked_for("/healthz/") for node in topology.nodes] == seen
 
 
 async def test_node_with_open_tabs_stops_before_it_would_be_killed(open_tab, topology):
@@ -233,6 +231,6 @@ async def test_node_with_open_tabs_stops_before_it_would_be_killed(open_tab, top
     await left.is_watching()
     grace = int(SERVICES[node.name]["stop_grace_period"].removesuffix("s"))
 
-    os.kill(node.pid, signal.SIGTERM)
+    node.terminate()
 
     await await_until(lambda: not node.is_running, "the node to stop", seconds=grace)

@@ -53,6 +53,17 @@ def test_versions_that_are_claimed_are_those_that_nox_runs():
     run |= {f"Framework :: Django :: {django}" for _, django in pairs}
     claimed = {name for name in PROJECT["classifiers"] if re.search(r" :: \d+\.\d+$", name)}
     assert claimed == run
+    table = (
+        reference("compatibility.md").partition("| Python | Django |")[2].partition("\n\n")[0]
+    )
+    rows = re.findall(r"^\| (3[\d., ]+) \| ([\d., ]+) \|$", table, re.MULTILINE)
+    documented = {
+        (python, django)
+        for pythons, djangos in rows
+        for python in pythons.split(", ")
+        for django in djangos.split(", ")
+    }
+    assert documented == set(pairs)
 
 
 def test_every_signal_reason_and_command_is_documented():

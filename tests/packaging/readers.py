@@ -44,6 +44,8 @@ class ReadersSite(ServerProcess):
 
     name = "site"
     ready_text = "Starting ASGI/Daphne"
+    login_path = "/accounts/login/"
+    welcome = "Hello, {name}"  # the heading of the page behind it
 
     def __init__(self, wheel: Path) -> None:
         super().__init__()
@@ -67,7 +69,7 @@ class ReadersSite(ServerProcess):
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.url, follow_redirects=True).is_success
+            return httpx.get(f"{self.url}{self.login_path}").is_success
         except httpx.ConnectError:
             return False
 
@@ -92,6 +94,14 @@ class ReadersSite(ServerProcess):
     def _follow(self, commands: str, folder: Path, **env: str) -> str:
         """Run what the page says; return what the commands said."""
         return run("sh", "-e", "-c", commands, cwd=folder, env={**self.environment(), **env})
+
+    def _create_superusers(self, command: str) -> None:
+        """Run createsuperuser as the page names it, and answer what it asks."""
+        for name in PEOPLE:
+            answers = f"--no-input --username {name} --email {name}@example.com"
+            self._follow(
+                f"{command} {answers}", self.folder, DJANGO_SUPERUSER_PASSWORD=PASSWORD
+            )
 
 
 # What the reader's site has already.
@@ -146,10 +156,10 @@ class InstalledSite(ReadersSite):
         self._follow(install, self.directory)
         self._follow("django-admin startproject mysite\n", self.directory)
         site = self.folder / "mysite"
-        self._write_settings(site / "settings.py", settings)
+        add_to_settings(site / "settings.py", SITE_SETTINGS, settings)
         if asgi is not None:
             (site / "asgi.py").write_text(asgi)
-        (site / "urls.py").write_text(_after_imports(urls, SITE_URLS, "*their_own,"))
+        (site / "urls.py").write_text(after_imports(urls, SITE_URLS, "*their_own,"))
         (site / "templates" / "registration").mkdir(parents=True)
         (site / "templates" / "base.html").write_text(
             BASE_TEMPLATE.format(readme=template.replace("...", "<title>My site</title>"))
@@ -159,30 +169,36 @@ class InstalledSite(ReadersSite):
         self.said = self._follow(look, self.folder)
         self._follow(f"python manage.py shell -c {shlex.quote(SIGN_UP)}", self.folder)
 
-    def _write_settings(self, path: Path, block: str) -> None:
-        """Put the block behind the settings that are there, whose lists it adds to."""
-        assert block.count(ELLIPSIS) == 2
-        for name in ("INSTALLED_APPS", "MIDDLEWARE"):
-            block = block.replace(ELLIPSIS, f"    *theirs[{name!r}],", 1)
-        theirs = "theirs = {'INSTALLED_APPS': INSTALLED_APPS, 'MIDDLEWARE': MIDDLEWARE}"
-        once = "MIDDLEWARE = list(dict.fromkeys(MIDDLEWARE))  # it shows where its own goes"
-        path.write_text("\n".join([path.read_text(), SITE_SETTINGS, theirs, block, once]))
-
 
 ELLIPSIS = "    # ..."
 
 
-def _after_imports(block: str, theirs: str, entry: str) -> str:
+def add_to_settings(path: Path, theirs: str, block: str) -> None:
+    """Put a block, which adds to lists, behind the settings that are there and their own."""
+    assert block.count(ELLIPSIS) == 2
+    for name in ("INSTALLED_APPS", "MIDDLEWARE"):
+        block = block.replace(ELLIPSIS, f"    *theirs[{name!r}],", 1)
+    lists = "theirs = {'INSTALLED_APPS': INSTALLED_APPS, 'MIDDLEWARE': MIDDLEWARE}"
+    once = "MIDDLEWARE = list(dict.fromkeys(MIDDLEWARE))  # it shows where its own goes"
+    path.write_text("\n".join([path.read_text(), theirs, lists, block, once]))
+
+
+def after_imports(block: str, theirs: str, entry: str) -> str:
     imports, assignment, patterns = block.partition("urlpatterns = ")
     return imports + theirs + assignment + patterns.replace(ELLIPSIS.strip(), entry)
+
+
+def steps_of_readme() -> str:
+    """Return the five steps of an installation with websockets."""
+    readme = (ROOT / "README.md").read_text().partition("\n## Install\n")[2]
+    return readme.partition("\n### On WSGI\n")[0]
 
 
 class SiteByReadme(InstalledSite):
     """With websockets, as the README says."""
 
     def make(self) -> None:
-        readme = (ROOT / "README.md").read_text().partition("\n## Install\n")[2]
-        steps = Blocks(readme.partition("\n## ")[0])
+        steps = Blocks(steps_of_readme())
         install, look = steps.of("console")
         settings, asgi, urls = steps.of("python")
         (template,) = steps.of("django")
@@ -222,11 +238,7 @@ class SiteByTutorial(ReadersSite):
 
         migrate, create_superuser, runserver = watch.splitlines()
         self._follow(migrate, self.folder)
-        for name in PEOPLE:
-            answers = f"--no-input --username {name} --email {name}@example.com"
-            self._follow(
-                f"{create_superuser} {answers}", self.folder, DJANGO_SUPERUSER_PASSWORD=PASSWORD
-            )
+        self._create_superusers(create_superuser)
         assert runserver == "python manage.py runserver"  # see command()
         self.said = self._follow("python manage.py check", self.folder)
 
