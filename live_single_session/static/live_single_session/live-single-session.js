@@ -25,6 +25,7 @@
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
   const DOUBTS = 3; // answers in a row that know of nobody, before we believe them
   const CALM = 600; // ms without a key, after which a key is meant for the dialog
+  const LATER = 100; // ms: the first date takes as long to format as all the rest to show
   const LEAVE_TIME = 3_000; // ms that a navigation may take before we speak up
   const REFUSAL = 1_000; // ms after which a navigation of ours seems to be refused
   const ONLINE = 2_000; // ms in which the network counts as back only once
@@ -694,7 +695,7 @@ dialog::backdrop{background:#000}}
 @media (forced-colors:active){a:first-of-type{border-width:3px;color:LinkText}}
 @media (prefers-reduced-motion:no-preference){
 .new{animation:in .15s ease-out}
-@keyframes in{from{opacity:0;transform:translateY(.75em)}}}`;
+@keyframes in{from{transform:translateY(.75em)}}}`;
 
   let dialog = null;
   let host = null;
@@ -754,6 +755,7 @@ dialog::backdrop{background:#000}}
     root.adoptedStyleSheets = [sheet];
     root.append(dialog);
     raise();
+    dialog.scrollTop = 0; // it shows what it has focused
   }
 
   function news() {
@@ -831,6 +833,11 @@ dialog::backdrop{background:#000}}
     window.addEventListener(type, () => setTimeout(raise), true);
   }
 
+  // A router takes any navigation for one of its own, within the page that is over.
+  window.navigation?.addEventListener("navigate", (event) => {
+    if (dialog || state === LEAVING) event.stopImmediatePropagation();
+  });
+
   function guard(event) {
     const { type, key } = event;
     const isKey = type.startsWith("key");
@@ -887,9 +894,9 @@ dialog::backdrop{background:#000}}
     const parts = facts.map((fact) => element("bdi", {}, fact));
     const at = new Date(ending.at || NaN);
     if (!isNaN(at)) {
-      const style = { dateStyle: "long", timeStyle: "short" };
-      const title = inLanguage((lang) => at.toLocaleString(lang, style));
-      parts.push(element("time", { datetime: ending.at, title }, relative(at) || title));
+      const time = element("time", { datetime: ending.at }, relative(at) || localised(at));
+      parts.push(time);
+      setTimeout(() => (time.title = localised(at)), LATER);
     }
     place.replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
   }
@@ -901,6 +908,11 @@ dialog::backdrop{background:#000}}
     return inLanguage((lang) =>
       new Intl.RelativeTimeFormat(lang).format(-minutes, "minute"),
     );
+  }
+
+  function localised(date) {
+    const style = { dateStyle: "long", timeStyle: "short" };
+    return inLanguage((lang) => date.toLocaleString(lang, style));
   }
 
   function inLanguage(format) {
