@@ -34,7 +34,7 @@
   const LAST_LOOKS = 40; // the answer to a request may be slow
   const QUIET = 120_000; // ms without news, at the least, after which we ask
 
-  // What has become of this page. It is in one of these states at a time.
+  // What has become of this page. It is in one of these states at a time; up to OVER it hears.
   const WATCHING = 0; // its session is live, as far as we know
   const NOBODY = 1; // nobody is signed in, as far as we know
   const OVER = 2; // its session has ended
@@ -53,7 +53,7 @@
   let mayHaveSignedIn = false; // nobody was signed in, but that may have changed
 
   const isOver = () => state === OVER || state === RETURNED;
-  const isDeaf = () => ![WATCHING, NOBODY, OVER].includes(state);
+  const isDeaf = () => state > OVER;
   const isVisible = () => document.visibilityState === "visible";
   const isAnonymous = () => "anonymous" in config;
   const recheck = () => (Number(config.recheck) || 30) * 1000; // ms
@@ -459,11 +459,11 @@
   let isTagThere = true;
 
   function look(records) {
-    for (const { addedNodes } of records) {
+    for (const { target, addedNodes } of records) {
       for (const node of addedNodes) {
         const found = node.matches?.(TAG) ? node : node.querySelector?.(TAG);
         if (found) follow(found);
-        if (node !== host) changes += 1;
+        if (node !== host && target.localName !== "title") changes += 1; // not our own
       }
     }
     if (isTagThere && !tag.isConnected && state === WATCHING) check(); // and if so, why?
@@ -503,19 +503,26 @@
     const isActive = navigator.userActivation?.isActive ?? true;
     if (!isOfThisBrowser || !isActive || !isVisible()) return done(false);
     const [then, before, { reason }] = [performance.now(), changes, ending];
+    const known = new Set(); // what was asked before, as by a poll
     let looks = 0;
     let isOurs = false; // a request of this page was under way
+    let isNew = false;
     const observer = new PerformanceObserver((list) => {
-      isOurs ||= list
-        .getEntriesByType("resource")
-        .filter(({ initiatorType: by }) => by === "fetch" || by === "xmlhttprequest")
-        .filter(({ name }) => !name.startsWith(statusUrl().href))
-        .some((entry) => entry.startTime < then && entry.responseEnd > then - 1000);
+      for (const { initiatorType, name, startTime, responseEnd } of list.getEntries()) {
+        const isNow = startTime < then && responseEnd > then - 1000;
+        const [address] = name.split("?");
+        const isAsked = /fetch|http|beacon/.test(initiatorType);
+        if (isNow && isAsked && !name.startsWith(statusUrl().href)) {
+          isOurs = true;
+          isNew ||= !known.has(address);
+        }
+        known.add(address);
+      }
     });
     observer.observe({ type: "resource", buffered: true });
     const looking = setInterval(() => {
       looks += 1;
-      const isDone = isOurs && (changes > before || reason === "user_switched");
+      const isDone = isNew || (isOurs && (changes > before || reason === "user_switched"));
       if (isDone || looks === FIRST_LOOKS) done(isDone);
       if (!isDone && looks < LAST_LOOKS) return;
       clearInterval(looking);
@@ -673,6 +680,7 @@ h2{margin-bottom:.4em;font-size:1.3em;line-height:1.25}
 small,details{display:block;margin-top:.6em;font-size:.875em;color:var(--d)}
 details{margin-top:1.2em}
 small:empty{display:none}
+bdi+*:before{content:" · "}
 textarea{width:100%;height:7em;margin-top:.5em;padding:.5em;
 border:1px solid var(--d);border-radius:.4em;font:inherit;background:none;color:inherit}
 a{display:block;margin-top:.75em;padding:.7em 1em;border:1px solid transparent;
@@ -890,15 +898,16 @@ dialog::backdrop{background:#000}}
   /** The device, unless the message names it, and the time, in the page's language. */
   function describe(place, message) {
     const { device, ip } = ending.by || {};
-    const facts = [device, ip].filter((fact) => fact && !message.includes(fact));
-    const parts = facts.map((fact) => element("bdi", {}, fact));
+    const parts = [device, ip]
+      .filter((fact) => fact && !message.includes(fact))
+      .map((fact) => element("bdi", {}, fact));
     const at = new Date(ending.at || NaN);
     if (!isNaN(at)) {
       const time = element("time", { datetime: ending.at }, relative(at) || localised(at));
       parts.push(time);
       setTimeout(() => (time.title = localised(at)), LATER);
     }
-    place.replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
+    place.replaceChildren(...parts);
   }
 
   function relative(date) {
