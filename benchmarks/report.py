@@ -210,11 +210,13 @@ def _tokens(found: dict[str, Any]) -> list[str]:
 
 
 def _click(found: dict[str, Any]) -> list[str]:
+    shown, told = found["shown"], found["told"]
     return [
         "## From the click to the dialog, in a real browser",
         "",
-        f"{_with_spread(found['ms'], 0)} ms in Chromium {found['chromium']}, both on the "
-        f"same machine as the site (load {found['load']}, {found['ms']['n']} times).",
+        f"{_with_spread(shown, 0)} ms in Chromium {found['chromium']}, on the site's machine "
+        f"(load {found['load']}, {shown['n']} times). The old page was told after "
+        f"{_with_spread(told, 0)} ms.",
         "",
     ]
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.helpers.visitor import (
+    IDLE,
     PAGE,
     WRITE_DOWN_EVENTS,
     dialog,
@@ -19,10 +20,6 @@ from tests.servers.waiting import await_until
 
 FULL = """
     Storage.prototype.setItem = () => { throw new DOMException("", "QuotaExceededError"); };
-"""
-# Playwright's looking at a page counts as somebody's doing there: it would wait for a request.
-IDLE = """
-    Object.defineProperty(navigator, "userActivation", { value: { isActive: false } });
 """
 BLOCKED = """
     Object.defineProperty(window, "sessionStorage", {

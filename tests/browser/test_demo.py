@@ -84,7 +84,9 @@ async def test_the_eye_is_drawn_to_the_laptop_and_the_note_comes_back(open_stage
     await expect(page.locator("#said")).to_be_empty()
     await sign_in(phone)
 
-    await expect(page.get_by_role("status")).to_have_text("Alice's laptop: signed out just now")
+    await expect(page.get_by_role("status")).to_have_text(
+        "laptop signed out: you signed in on the phone"
+    )
     await expect(laptop.get_by_role("alertdialog")).to_be_visible()
     await laptop.get_by_role("link", name="Sign in again").click()
     await expect(laptop.get_by_role("status")).to_contain_text("you were signed out here")
@@ -94,7 +96,10 @@ async def test_the_eye_is_drawn_to_the_laptop_and_the_note_comes_back(open_stage
     await expect(laptop.locator("#state")).to_have_text(
         "Your text is back. It isn’t saved yet."
     )
-    await expect(page.get_by_role("status")).to_have_text("Alice's phone: signed out just now")
+    await expect(page.get_by_role("status")).to_have_text(
+        "phone signed out: you signed in on the laptop"
+    )
+    await expect(page.get_by_text("That was it")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (640, 360), (1280, 800)])
@@ -103,8 +108,8 @@ async def test_both_browsers_are_in_view(open_stage, width, height):
     await sign_in(laptop)
     await sign_in(phone)
 
-    for browser in await page.locator("section").all():
-        await expect(browser).to_be_in_viewport(ratio=1)
+    for shown in [*await page.locator("section").all(), page.locator("#said")]:
+        await expect(shown).to_be_in_viewport(ratio=1)
     await expect(laptop.get_by_role("link", name="Sign in again")).to_be_in_viewport(ratio=1)
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert await page.evaluate(overflow) <= 0

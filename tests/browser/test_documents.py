@@ -8,6 +8,7 @@ from playwright.async_api import expect
 
 from tests.helpers.visitor import (
     HURRY,
+    IDLE,
     PAGE,
     WRITE_DOWN_EVENTS,
     dialog,
@@ -121,6 +122,42 @@ async def test_inv9_who_switches_users_by_fetch_is_told_nothing(visitor):
     await shows(other, "bob")
     await page.wait_for_timeout(2500)
     await is_left_alone(page)
+
+
+@pytest.mark.parametrize(
+    "signing_out",
+    ["fetch('/api/logout/', { method: 'POST' })", "navigator.sendBeacon('/api/logout/')"],
+)
+async def test_inv9_who_signs_out_without_a_new_page_is_told_nothing(visitor, signing_out):
+    """Not even for a moment, and though the page shows nothing of it."""
+    other = await visitor.open()
+    await other.evaluate(IDLE)
+    page = await visitor.open()
+    await page.evaluate("""() => {
+        const show = HTMLDialogElement.prototype.showModal;
+        HTMLDialogElement.prototype.showModal = function () {
+          window.shown = true;
+          show.call(this);
+        };
+    }""")
+
+    await page.evaluate(f"() => void {signing_out}")
+
+    await is_told(other)
+    await page.wait_for_timeout(2500)
+    assert not await page.evaluate("window.shown")
+
+
+async def test_inv4_a_poll_is_not_taken_for_a_sign_out(visitor):
+    page = await visitor.open()
+    await page.evaluate("void setInterval(() => fetch('/whoami/'), 100)")
+    await page.wait_for_timeout(1500)
+
+    await visitor.sign_out()
+
+    await is_told(page)
+    await page.wait_for_timeout(1000)
+    await is_told(page)
 
 
 async def test_inv4_a_tag_that_comes_later_names_the_session_to_watch(

@@ -84,6 +84,17 @@ async def test_it_can_be_used_whatever_the_page_swallows(
     await page.wait_for_url(LOGIN)
 
 
+async def test_no_router_of_the_page_takes_it_for_a_page_of_its_own(visitor, sign_in_elsewhere):
+    page = await visitor.open()
+    await page.evaluate("navigation.addEventListener('navigate', (event) => event.intercept())")
+    await sign_in_elsewhere()
+    await is_told(page)
+
+    await _button(page).click()
+
+    await expect(page.locator("#id_username")).to_be_visible()
+
+
 async def test_tab_moves_on_though_the_page_forbids_it(visitor, sign_in_elsewhere):
     visitor.front.edit(PAGE, 'data-text-sign-in="', 'data-text-unsaved="Text" data-of="')
     await visitor.context.add_init_script(SWALLOWING["keys of the page's own"])

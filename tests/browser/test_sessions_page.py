@@ -1,14 +1,13 @@
 """The pages as people use them: without JavaScript, live, under a strict CSP, by everybody."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.helpers.browsers import FIREFOX, SAFARI
-from tests.helpers.front import Front
 from tests.helpers.visitor import Visitor, dialog, is_told
 from tests.servers.daphne import Daphne
 from tests.servers.databases import SiteDatabases
@@ -28,7 +27,7 @@ AT_ONCE = """
 
 
 @pytest.fixture(scope="session")
-def site_without_limit(site_databases: Callable[[str], SiteDatabases]) -> Iterator[Daphne]:
+def daphne(site_databases: Callable[[str], SiteDatabases]) -> Iterator[Daphne]:
     """A site whose users may be signed in as often as they like."""
     databases = site_databases("sqlite")
     name = databases.create()
@@ -42,23 +41,11 @@ def site_without_limit(site_databases: Callable[[str], SiteDatabases]) -> Iterat
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def front(site_without_limit: Daphne) -> AsyncIterator[Front]:
-    front = Front(site_without_limit.port)
-    await front.open()
-    logged = len(site_without_limit.log)
-    yield front
-    await front.close()
-    print(f"daphne printed:\n{site_without_limit.log[logged:]}")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def new_visitor(
-    new_browser_context: Callable, front: Front
-) -> Callable[..., Awaitable[Visitor]]:
+async def new_visitor(new_visitor: Callable) -> Callable:
     """`await new_visitor()`: Alice, signed in, with a browser of her own."""
 
     async def new(**options: object) -> Visitor:
-        visitor = Visitor(await new_browser_context(**options), front)
+        visitor = await new_visitor(**options)
         await visitor.sign_in()
         return visitor
 

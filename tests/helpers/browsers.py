@@ -12,14 +12,10 @@ from django.test import AsyncClient, Client
 from live_single_session.conf import conf
 from live_single_session.models import SESSION_ID_KEY, UserSession
 from tests.asgi import application
+from tests.helpers.agents import FIREFOX as FIREFOX
+from tests.helpers.agents import SAFARI as SAFARI
 from tests.servers.waiting import PATIENCE
 from tests.site.people import credentials
-
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:142.0) Gecko/20100101 Firefox/142.0"
-SAFARI = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 "
-    "(KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
-)
 
 PAGE = {"Sec-Fetch-Mode": "navigate", "Accept": "text/html,*/*;q=0.8"}
 FORM = {**PAGE, "Sec-Fetch-Site": "same-origin"}

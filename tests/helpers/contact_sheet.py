@@ -9,6 +9,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+from PIL import Image
 from playwright.async_api import async_playwright
 
 from tests.helpers.pages import LOOKS, PAGES
@@ -41,10 +42,13 @@ def _image(path: Path) -> str:
 async def main(folder: str, target: str) -> None:
     async with async_playwright() as playwright:
         chromium = await launch_chromium(playwright)
-        page = await chromium.new_page(viewport={"width": 1800, "height": 900})
+        page = await chromium.new_page(
+            viewport={"width": 1800, "height": 900}, device_scale_factor=1.5
+        )
         await page.set_content(sheet(Path(folder)))
         await page.locator("table").screenshot(path=target)
         await chromium.close()
+    Image.open(target).convert("RGB").quantize().save(target, optimize=True)
 
 
 if __name__ == "__main__":

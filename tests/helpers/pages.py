@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Page
 
-from tests.helpers.browsers import FIREFOX, SAFARI
+from tests.helpers.agents import CHROME, FIREFOX, SAFARI
 from tests.servers.daphne import Daphne
 from tests.site.people import PASSWORD
 
@@ -51,7 +51,8 @@ class Maker:
     def __init__(
         self, sites: dict[str, Daphne], new_context: NewContext, **options: object
     ) -> None:
-        self._sites, self._new, self._options = sites, new_context, options
+        self._sites, self._new = sites, new_context
+        self._options = {"user_agent": CHROME, **options}
 
     async def sign_in(self, policy: str, **options: object) -> BrowserContext:
         """Sign alice in with a browser of her own, without a page."""
@@ -133,6 +134,13 @@ class Maker:
         await page.get_by_role("alertdialog").wait_for()
         return page
 
+    async def told_with_unsaved_text(self) -> Page:
+        page = await self.page("one", "/private/")
+        await page.locator("#draft").fill("Two hours of work,\nand not saved yet.")
+        await self.sign_in("one", user_agent=SAFARI)
+        await page.get_by_role("alertdialog").locator("summary").click()
+        return page
+
     async def _asked(self, policy: str) -> Page:
         page = await self.fill_in(policy)
         await page.wait_for_url("**/session/choose/")
@@ -164,6 +172,7 @@ PAGES = [
     "ask_which",
     "refused",
     "told_by_dialog",
+    "told_with_unsaved_text",
 ]
 
 

@@ -106,6 +106,11 @@ HURRY = """
     };
 """
 
+# Playwright's looking at a page counts as somebody's doing there: it would wait for a request.
+IDLE = """
+    Object.defineProperty(navigator, "userActivation", { value: { isActive: false } });
+"""
+
 WRITE_DOWN_EVENTS = """
     for (const name of ["ended", "returned"]) {
       document.addEventListener(`live-single-session:${name}`, (event) => {

@@ -1,7 +1,8 @@
-/*!
- * live-single-session: tells a page at once that its session has ended, and why.
- * A classic script without dependencies, configured by the data- attributes that
- * {% live_single_session %} writes. See docs/script.md. MIT licence.
+/*! live-single-session, MIT licence */
+/*
+ * Tells a page at once that its session has ended, and why. A classic script without
+ * dependencies, configured by the data- attributes that {% live_single_session %} writes.
+ * See docs/script.md.
  */
 (() => {
   "use strict";
@@ -24,6 +25,7 @@
   const TRIES = 3; // failures in a row that make us ask over HTTP instead
   const DOUBTS = 3; // answers in a row that know of nobody, before we believe them
   const CALM = 600; // ms without a key, after which a key is meant for the dialog
+  const LATER = 100; // ms: the first date takes as long to format as all the rest to show
   const LEAVE_TIME = 3_000; // ms that a navigation may take before we speak up
   const REFUSAL = 1_000; // ms after which a navigation of ours seems to be refused
   const ONLINE = 2_000; // ms in which the network counts as back only once
@@ -32,14 +34,14 @@
   const LAST_LOOKS = 40; // the answer to a request may be slow
   const QUIET = 120_000; // ms without news, at the least, after which we ask
 
-  // What has become of this page. It is in one of these states at a time.
-  const WATCHING = "watching"; // its session is live, as far as we know
-  const NOBODY = "nobody"; // nobody is signed in, as far as we know
-  const OVER = "over"; // its session has ended
-  const RETURNED = "returned"; // it has, and this browser is signed in again
-  const LEAVING = "leaving"; // another page is about to replace it
-  const CACHED = "cached"; // it is in the back/forward cache
-  const STOPPED = "stopped"; // by stop()
+  // What has become of this page. It is in one of these states at a time; up to OVER it hears.
+  const WATCHING = 0; // its session is live, as far as we know
+  const NOBODY = 1; // nobody is signed in, as far as we know
+  const OVER = 2; // its session has ended
+  const RETURNED = 3; // it has, and this browser is signed in again
+  const LEAVING = 4; // another page is about to replace it
+  const CACHED = 5; // it is in the back/forward cache
+  const STOPPED = 6; // by stop()
 
   let config = tag.dataset;
   let session = config.session || ""; // the session that this page is of
@@ -51,7 +53,7 @@
   let mayHaveSignedIn = false; // nobody was signed in, but that may have changed
 
   const isOver = () => state === OVER || state === RETURNED;
-  const isDeaf = () => ![WATCHING, NOBODY, OVER].includes(state);
+  const isDeaf = () => state > OVER;
   const isVisible = () => document.visibilityState === "visible";
   const isAnonymous = () => "anonymous" in config;
   const recheck = () => (Number(config.recheck) || 30) * 1000; // ms
@@ -396,7 +398,7 @@
   // An open socket, lock or channel would keep the page out of the back/forward cache.
   // Hidden on its way in, it cannot flash up on its way out, before we know better.
   window.addEventListener("pagehide", ({ persisted }) => {
-    if (persisted && state !== NOBODY && !isDeaf()) hide();
+    if (persisted && state !== NOBODY && !isDeaf()) veil(true);
     if (state === LEAVING) state = ending ? OVER : WATCHING;
     cachedIn = state;
     state = CACHED;
@@ -412,23 +414,19 @@
     settle();
     tune();
     if (isDeaf() || state === NOBODY) return;
-    if (!(await check()) && state === WATCHING) leave(() => location.reload()); // it decides
+    if (!(await check()) && state === WATCHING) leave("reload"); // it decides
     if (state === LEAVING) return;
     if (state === OVER && !dialog) openDialog();
-    show();
+    veil(false);
     stand();
   });
 
   const html = () => document.documentElement;
 
-  function hide() {
-    html().style.setProperty("visibility", "hidden", "important");
-    html().style.setProperty("opacity", "0", "important"); // also for what says it is visible
-  }
-
-  function show() {
-    html().style.removeProperty("visibility");
-    html().style.removeProperty("opacity");
+  function veil(isHidden) {
+    const { style } = html();
+    style.setProperty("visibility", isHidden ? "hidden" : "", "important");
+    style.setProperty("opacity", isHidden ? "0" : "", "important"); // of what says it is visible
   }
 
   // Whoever signs out or in on this very page is on the way to the next one. Speaking up
@@ -461,11 +459,11 @@
   let isTagThere = true;
 
   function look(records) {
-    for (const { addedNodes } of records) {
+    for (const { target, addedNodes } of records) {
       for (const node of addedNodes) {
         const found = node.matches?.(TAG) ? node : node.querySelector?.(TAG);
         if (found) follow(found);
-        if (node !== host) changes += 1;
+        if (node !== host && target.localName !== "title") changes += 1; // not our own
       }
     }
     if (isTagThere && !tag.isConnected && state === WATCHING) check(); // and if so, why?
@@ -483,8 +481,8 @@
   for (const answer of ["htmx:beforeOnLoad", "htmx:before:response"]) {
     document.addEventListener(answer, (event) => {
       const { xhr, ctx } = event.detail;
-      const [name, dead] = ["Session-Ended", state !== NOBODY && config.onEnded === "dialog"];
-      if (!dead || !(xhr ? xhr.getResponseHeader(name) : ctx.response.headers.get(name))) return;
+      const said = (name) => xhr?.getResponseHeader(name) || ctx?.response.headers.get(name);
+      if (state === NOBODY || config.onEnded !== "dialog" || !said("Session-Ended")) return;
       event.preventDefault();
       check();
     });
@@ -505,19 +503,26 @@
     const isActive = navigator.userActivation?.isActive ?? true;
     if (!isOfThisBrowser || !isActive || !isVisible()) return done(false);
     const [then, before, { reason }] = [performance.now(), changes, ending];
+    const known = new Set(); // what was asked before, as by a poll
     let looks = 0;
     let isOurs = false; // a request of this page was under way
+    let isNew = false;
     const observer = new PerformanceObserver((list) => {
-      isOurs ||= list
-        .getEntriesByType("resource")
-        .filter(({ initiatorType: by }) => by === "fetch" || by === "xmlhttprequest")
-        .filter(({ name }) => !name.startsWith(statusUrl().href))
-        .some((entry) => entry.startTime < then && entry.responseEnd > then - 1000);
+      for (const { initiatorType, name, startTime, responseEnd } of list.getEntries()) {
+        const isNow = startTime < then && responseEnd > then - 1000;
+        const [address] = name.split("?");
+        const isAsked = /fetch|http|beacon/.test(initiatorType);
+        if (isNow && isAsked && !name.startsWith(statusUrl().href)) {
+          isOurs = true;
+          isNew ||= !known.has(address);
+        }
+        known.add(address);
+      }
     });
     observer.observe({ type: "resource", buffered: true });
     const looking = setInterval(() => {
       looks += 1;
-      const isDone = isOurs && (changes > before || reason === "user_switched");
+      const isDone = isNew || (isOurs && (changes > before || reason === "user_switched"));
       if (isDone || looks === FIRST_LOOKS) done(isDone);
       if (!isDone && looks < LAST_LOOKS) return;
       clearInterval(looking);
@@ -567,7 +572,7 @@
         letGo();
         check();
       } else if (ending.signed_in) replace();
-      else if (config.onEnded === "redirect") go(loginUrl(true));
+      else if (config.onEnded === "redirect") leave("assign", loginUrl(true));
       else if (config.onEnded !== "reload" || !reloadOnce()) openDialog();
     });
   }
@@ -602,27 +607,23 @@
       cover();
       return true;
     }
-    leave(() => location.reload());
+    leave("reload");
     return true;
   }
 
-  function go(url) {
-    leave(() => location.assign(url));
-  }
-
   /** The visitor may refuse that, as with unsaved changes: then the page is covered. */
-  function leave(navigate) {
+  function leave(how, url) {
     ending ||= { signed_in: true };
     state = LEAVING;
     clearTimeout(refusal);
     refusal = setTimeout(cover, REFUSAL);
-    navigate();
+    location[how](url);
   }
 
   function cover() {
     state = ending.signed_in ? RETURNED : OVER;
     openDialog();
-    show();
+    veil(false);
   }
 
   function loginUrl(says) {
@@ -651,85 +652,58 @@
 
   // ---- The dialog --------------------------------------------------------------
 
-  const SVG = "http://www.w3.org/2000/svg";
-  const PADLOCK =
-    "M7 11V7a5 5 0 0 1 10 0v4" +
-    "M6 11h12a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2v-6a2 2 0 0 1 2-2z";
+  // As small as it is sent: nobody minifies what is in a string.
   const STYLE = `
-    :host { all: initial !important }
-    dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --hue: #1d4ed8; --on: #fff;
-    }
-    @supports (color: light-dark(red, red)) {
-      dialog {
-        --bg: light-dark(#fff, #1b1f27); --fg: light-dark(#141821, #f1f3f7);
-        --dim: light-dark(#5a6272, #a6aebd);
-        --hue: light-dark(#1d4ed8, #8fb4ff); --on: light-dark(#fff, #0c1a3a);
-      }
-    }
-    dialog {
-      --a: var(--live-single-session-accent, var(--hue));
-      --d: var(--live-single-session-muted, var(--dim));
-      --r: var(--live-single-session-radius, 1em);
-      box-sizing: border-box; width: min(26em, 100% - 2em); max-width: none;
-      max-height: calc(100% - 2em); margin: auto; padding: clamp(1.25em, 6vw, 2em);
-      overflow: auto; overscroll-behavior: contain;
-      border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
-      border-radius: var(--r);
-      background: var(--live-single-session-background, var(--bg));
-      color: var(--live-single-session-text, var(--fg));
-      font: max(16px, 1rem)/1.5 var(--live-single-session-font, system-ui, sans-serif);
-      box-shadow: var(--live-single-session-shadow, 0 1.5em 4em rgb(0 0 0/.35));
-      text-align: start; overflow-wrap: anywhere;
-    }
-    dialog::backdrop { background: var(--live-single-session-backdrop, rgb(15 18 25/.92)) }
-    svg {
-      box-sizing: border-box; display: block; width: 3em; height: 3em; padding: .75em;
-      margin-bottom: 1em; border-radius: 50%; fill: none; stroke: currentColor;
-      stroke-width: 2;
-      color: var(--a); background: color-mix(in srgb, currentColor 12%, transparent);
-    }
-    h2, p { margin: 0 }
-    h2 { margin-bottom: .4em; font-size: 1.3em; line-height: 1.25 }
-    small, details { display: block; margin-top: .6em; font-size: .875em; color: var(--d) }
-    details { margin-top: 1.2em }
-    small:empty { display: none }
-    textarea {
-      box-sizing: border-box; width: 100%; height: 7em; margin-top: .5em; padding: .5em;
-      border: 1px solid var(--d); border-radius: .4em; font: inherit;
-      background: none; color: inherit;
-    }
-    a {
-      display: block; margin-top: .75em; padding: .7em 1em; border: 1px solid transparent;
-      border-radius: calc(var(--r)*.6); text-align: center; text-decoration: none;
-      font-weight: 600; background: var(--a);
-      color: var(--live-single-session-accent-text, var(--on));
-    }
-    a:first-of-type { margin-top: 1.4em }
-    a + small { text-align: center }
-    a ~ a { border-color: var(--d); background: none; color: inherit }
-    :focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
-    @media (max-height: 34em) {
-      dialog { width: min(34em, 100% - 1em); max-height: calc(100% - 1em); padding: 1em }
-      h2 { font-size: 1.15em; margin-bottom: .2em }
-      p { line-height: 1.35 }
-      a { padding: .6em 1em }
-      a:first-of-type { margin-top: .8em }
-      svg { display: none }
-    }
-    @media (prefers-contrast: more) {
-      dialog { border: 2px solid; --dim: var(--fg) }
-      dialog::backdrop { background: #000 }
-      a { border-color: currentColor }
-    }
-    @media (forced-colors: active) {
-      svg { color: CanvasText; background: none }
-      a:first-of-type { border-width: 3px }
-    }
-    @media (prefers-reduced-motion: no-preference) {
-      .new { animation: in .15s ease-out }
-      @keyframes in { from { opacity: 0; transform: translateY(.75em) } }
-    }`;
+:host{all:initial!important}
+*{box-sizing:border-box}
+dialog{--bg:Canvas;--dim:color-mix(in srgb,CanvasText 68%,Canvas);--hue:LinkText}
+@supports (color:light-dark(red,red)){
+dialog{--bg:light-dark(#fff,#1b1f27);--hue:light-dark(#1d4ed8,#8fb4ff)}}
+dialog{
+--a:var(--live-single-session-accent,var(--hue));
+--d:var(--live-single-session-muted,var(--dim));
+--r:var(--live-single-session-radius,1em);
+width:min(26em,100% - 2em);padding:clamp(1.25em,6vw,2em);overscroll-behavior:contain;
+border:1px solid var(--live-single-session-border,rgb(128 128 128/.3));border-radius:var(--r);
+background:var(--live-single-session-background,var(--bg));
+color:var(--live-single-session-text,CanvasText);
+font:max(16px,1rem)/1.5 var(--live-single-session-font,system-ui,sans-serif);
+box-shadow:var(--live-single-session-shadow,0 1.5em 4em rgb(0 0 0/.35));
+overflow-wrap:anywhere}
+dialog::backdrop{background:var(--live-single-session-backdrop,rgb(15 18 25/.92))}
+i{display:block;width:1.5em;margin:1.2em 1em 1.9em;border:.55em solid var(--a);border-radius:.2em;
+box-shadow:0 -.15em 0 1em color-mix(in srgb,var(--a) 12%,transparent)}
+i:before{content:"";position:absolute;margin:-1.2em -.3em;width:1em;height:1em;
+border:.18em solid var(--a);border-bottom:0;border-radius:1em 1em 0 0}
+h2,p{margin:0}
+h2{margin-bottom:.4em;font-size:1.3em;line-height:1.25}
+small,details{display:block;margin-top:.6em;font-size:.875em;color:var(--d)}
+details{margin-top:1.2em}
+small:empty{display:none}
+bdi+*:before{content:" · "}
+textarea{width:100%;height:7em;margin-top:.5em;padding:.5em;
+border:1px solid var(--d);border-radius:.4em;font:inherit;background:none;color:inherit}
+a{display:block;margin-top:.75em;padding:.7em 1em;border:1px solid transparent;
+border-radius:calc(var(--r)*.6);text-align:center;text-decoration:none;font-weight:600;
+background:var(--a);color:var(--live-single-session-accent-text,Canvas)}
+a:first-of-type{margin-top:1.4em}
+a+small{text-align:center}
+a~a{border-color:var(--d);background:none;color:inherit}
+:focus-visible{outline:3px solid var(--a);outline-offset:3px}
+@media (max-height:34em){
+dialog{width:min(34em,100% - 1em);max-width:none;max-height:calc(100% - 1em);padding:1em}
+h2{font-size:1.15em;margin-bottom:.2em}
+p{line-height:1.35}
+a{padding:.6em 1em}
+a:first-of-type{margin-top:.8em}
+i{display:none}}
+@media (prefers-contrast:more){
+dialog{border:2px solid;--d:currentColor}
+dialog::backdrop{background:#000}}
+@media (forced-colors:active){a:first-of-type{border-width:3px;color:LinkText}}
+@media (prefers-reduced-motion:no-preference){
+.new{animation:in .15s ease-out}
+@keyframes in{from{transform:translateY(.75em)}}}`;
 
   let dialog = null;
   let host = null;
@@ -766,10 +740,10 @@
       "aria-labelledby": "title",
       "aria-describedby": "text facts",
       closedby: "none",
-      dir: getComputedStyle(document.body).direction,
+      dir: getComputedStyle(document.body || html()).direction,
     });
     dialog.style.colorScheme = pageScheme();
-    dialog.append(padlock(), element("h2", { id: "title" }, heading), ...news(), ...choices());
+    dialog.append(element("i"), element("h2", { id: "title" }, heading), ...news(), ...choices());
     // The page under it is no longer in use: there is nothing to go back to. Browsers
     // close a dialog at a second Escape all the same.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -789,7 +763,7 @@
     root.adoptedStyleSheets = [sheet];
     root.append(dialog);
     raise();
-    dialog.scrollTop = 0;
+    dialog.scrollTop = 0; // it shows what it has focused
   }
 
   function news() {
@@ -867,6 +841,11 @@
     window.addEventListener(type, () => setTimeout(raise), true);
   }
 
+  // A router takes any navigation for one of its own, within the page that is over.
+  window.navigation?.addEventListener("navigate", (event) => {
+    if (dialog || state === LEAVING) event.stopImmediatePropagation();
+  });
+
   function guard(event) {
     const { type, key } = event;
     const isKey = type.startsWith("key");
@@ -918,16 +897,17 @@
 
   /** The device, unless the message names it, and the time, in the page's language. */
   function describe(place, message) {
-    const { device, ip } = ending?.by || {};
-    const facts = [device, ip].filter((fact) => fact && !message.includes(fact));
-    const parts = facts.map((fact) => element("bdi", {}, fact));
-    const at = new Date(ending?.at || NaN);
+    const { device, ip } = ending.by || {};
+    const parts = [device, ip]
+      .filter((fact) => fact && !message.includes(fact))
+      .map((fact) => element("bdi", {}, fact));
+    const at = new Date(ending.at || NaN);
     if (!isNaN(at)) {
-      const full = localised(at);
-      const time = { datetime: at.toISOString(), title: full };
-      parts.push(element("time", time, relative(at) || full));
+      const time = element("time", { datetime: ending.at }, relative(at) || localised(at));
+      parts.push(time);
+      setTimeout(() => (time.title = localised(at)), LATER);
     }
-    place.replaceChildren(...parts.flatMap((part, index) => (index ? [" · ", part] : [part])));
+    place.replaceChildren(...parts);
   }
 
   function relative(date) {
@@ -945,7 +925,7 @@
   }
 
   function inLanguage(format) {
-    return attempt(() => format(html().lang || undefined)) ?? format(); // lang="en_GB"
+    return attempt(() => format(html().lang)) ?? format(); // none, or lang="en_GB"
   }
 
   /** The page's own colour scheme, where it has chosen one; else the visitor's. */
@@ -955,14 +935,8 @@
     return document.querySelector("meta[name=color-scheme]")?.content || "light dark";
   }
 
-  function padlock() {
-    const svg = element("svg", { viewBox: "0 0 24 24", "aria-hidden": true }, "", SVG);
-    svg.append(element("path", { d: PADLOCK }, "", SVG));
-    return svg;
-  }
-
-  function element(name, attributes = {}, text = "", namespace = html().namespaceURI) {
-    const made = document.createElementNS(namespace, name);
+  function element(name, attributes = {}, text = "") {
+    const made = document.createElement(name);
     for (const key in attributes) made.setAttribute(key, attributes[key]);
     made.textContent = text; // never as markup
     return made;
