@@ -15,6 +15,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from live_single_session import devices
 from live_single_session.django_internals import (
     keep_session_cookie,
     loaded_data,
@@ -41,6 +42,7 @@ class SingleSessionMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
         self.is_async = iscoroutinefunction(get_response)
+        devices.load()
         if self.is_async:
             markcoroutinefunction(self)
 

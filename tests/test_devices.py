@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live_single_session.devices import Device, device_of
+from live_single_session.middleware import SingleSessionMiddleware
 from tests.helpers.browsers import FIREFOX, SAFARI
 
 
@@ -34,6 +35,12 @@ def test_an_unknown_device_is_none(user_agent):
 )
 def test_half_a_device_in_words(device, words):
     assert str(device) == words
+
+
+def test_the_patterns_are_loaded_when_the_site_starts_not_by_the_first_sign_in():
+    device_of.cache_clear()
+    SingleSessionMiddleware(lambda request: None)
+    assert device_of.cache_info().misses == 1
 
 
 @given(st.text())
