@@ -72,7 +72,7 @@ async def run(crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
         for site in sites.values():
             site.fill(1)
             site.start()
-        found, have = {}, 0
+        found, have = {"where": _where(sites)}, 0
         for crowd in crowds:
             if crowd > have:
                 for site in sites.values():
@@ -80,6 +80,14 @@ async def run(crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
             have = crowd
             found[str(crowd)] = await _measure(sites, logins)
         return found
+
+
+def _where(sites: dict[str, Site]) -> dict[str, Any]:
+    body = json.dumps({"username": "user0", "password": PASSWORD})
+    return {
+        variant: json.loads(sites[variant].run("benchmarks.site.where", "/login/", body, 200))
+        for variant in ("none", "ours")
+    }
 
 
 def _fill(site: Site, have: int, crowd: int) -> None:

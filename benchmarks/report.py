@@ -123,7 +123,7 @@ def _middleware(found: dict[str, Any]) -> list[str]:
 
 def _login(found: dict[str, Any]) -> list[str]:
     lines = ["## A sign-in", ""]
-    for crowd, measured in found.items():
+    for crowd, measured in _crowds(found):
         lines += [f"With {int(crowd):,} other sessions (load {measured['load']}):", ""]
         lines += _table(
             ["", "ms", "ratio", "CPU ms", "queries"],
@@ -136,6 +136,26 @@ def _login(found: dict[str, Any]) -> list[str]:
                     of["queries"],
                 ]
                 for variant, of in measured["variants"].items()
+            ),
+        )
+    return lines + _where(found["where"])
+
+
+def _crowds(found: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, measured) for name, measured in found.items() if name.isdecimal()]
+
+
+def _where(found: dict[str, Any]) -> list[str]:
+    """Where the time of a sign-in goes, in one process and without a server."""
+    lines = []
+    for variant, steps in found.items():
+        total = sum(built + ran for _, built, ran in steps)
+        lines += [f"Where it goes, {NAMES[variant]}: {total:.1f} ms", ""]
+        lines += _table(
+            ["", "before it, ms", "the query, ms", "share"],
+            (
+                [what, f"{built:.2f}", f"{ran:.2f}", f"{100 * (built + ran) / total:.0f} %"]
+                for what, built, ran in steps
             ),
         )
     return lines
@@ -269,7 +289,7 @@ def _plot_http(axes: Any, found: dict[str, Any]) -> None:
 
 
 def _plot_login(axes: Any, found: dict[str, Any]) -> None:
-    crowds = list(found)
+    crowds = [name for name, _ in _crowds(found)]
     for variant in found[crowds[0]]["variants"]:
         medians = [found[crowd]["variants"][variant]["ms"]["median"] for crowd in crowds]
         axes.plot(
