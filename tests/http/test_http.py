@@ -12,7 +12,7 @@ from django.urls import include, path, reverse_lazy
 from live_single_session import registry
 from live_single_session.http.responses import is_page
 from live_single_session.models import EndReason, UserSession
-from tests.helpers.browsers import API, FIREFOX, PAGE, AsyncBrowser, Browser
+from tests.helpers.browsers import API, PAGE, AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
@@ -39,15 +39,6 @@ urlpatterns = [
 
 VIEWS = [("/private/", "/api/private/"), ("/async/private/", "/async/api/private/")]
 TOLD = "You signed in on Firefox on Linux, so you were signed out here."
-
-
-@pytest.fixture
-def left(alice):
-    """A browser whose session has ended: alice signed in elsewhere."""
-    browser, newer = Browser(), Browser(headers={"user-agent": FIREFOX})
-    browser.sign_in()
-    newer.sign_in()
-    return browser
 
 
 def told(response):

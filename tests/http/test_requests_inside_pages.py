@@ -42,15 +42,6 @@ PRERENDER = {**PAGE, "Sec-Purpose": "prefetch;prerender"}
 TURBO_PREFETCH = {**TURBO, "X-Sec-Purpose": "prefetch"}
 
 
-@pytest.fixture
-def left(alice):
-    """A browser whose session has ended: alice signed in elsewhere."""
-    browser, newer = Browser(), Browser(headers={"user-agent": FIREFOX})
-    browser.sign_in()
-    newer.sign_in()
-    return browser
-
-
 def shown(response):
     return [str(message) for message in response.context["messages"]]
 
