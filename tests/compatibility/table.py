@@ -22,7 +22,7 @@ PROGRAMS = {
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 BEGIN, END = "<!-- The table: make compatibility -->", "<!-- The end of the table -->"
-HEAD = "| package | what was driven | holds | what to set |\n| --- | --- | --- | --- |\n"
+HEAD = "| package | what was tested | works | what to set |\n| --- | --- | --- | --- |\n"
 
 rows: dict[str, tuple[str, str, str]] = {}
 outcomes: dict[str, bool] = {}

@@ -70,7 +70,7 @@ async def test_inv1_one_session_is_left_behind_pgbouncer(
 
 
 @pytest.mark.drives(
-    "all models are read from a replica that has stopped to follow: a session from before, "
+    "all models are read from a replica that lags behind: a session from before, "
     "a newer sign-in, sockets, re-checks, pages of both",
     "nothing",
     "PostgreSQL",

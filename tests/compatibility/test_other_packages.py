@@ -137,7 +137,7 @@ def _totp(later: int = 0) -> str:
 
 
 @pytest.mark.drives(
-    "guesses that are locked out, static files with hashed names",
+    "lock-out after wrong passwords, static files with hashed names",
     "nothing",
     "django-axes",
     "whitenoise",
@@ -200,7 +200,7 @@ async def test_wagtail(site_with) -> None:
 
 
 @pytest.mark.drives(
-    "the login of the admin, and staff in the place of a user",
+    "the login of the admin, and staff who act as a user",
     "an exemption, see [recipes](recipes.md)",
     "django-hijack",
 )

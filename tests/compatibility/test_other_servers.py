@@ -53,7 +53,7 @@ def start(
         yield start
 
 
-DRIVEN = "a newer sign-in: sockets, streams, a browser, codes of closing; a server that stops"
+DRIVEN = "a newer sign-in: sockets, streams, a browser, close codes; a server that stops"
 
 
 @pytest.fixture(

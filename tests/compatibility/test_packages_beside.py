@@ -22,7 +22,7 @@ def site_with(tmp_path: Path, start_daphne: Callable[..., Daphne]) -> Callable[.
 
 
 @pytest.mark.drives(
-    "sign-ins, an end, pages and a view that fails; everything that they keep or send, read",
+    "sign-ins, an end, pages and a view that fails; all that they store or send was read",
     "nothing, for keys of sessions; see [security](security.md) for Sentry",
     "django-debug-toolbar",
     "django-silk",
