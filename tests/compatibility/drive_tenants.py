@@ -82,6 +82,8 @@ async def test_inv9_nobody_is_told_of_an_end_in_another_tenant(site: Daphne) -> 
             for tenant in ("one", "two")
         )
         newer = TenantsPerson(site, "one.localhost", MANY[0])
+        for person in (*one, *two, newer):
+            stack.push_async_callback(person.http.aclose)
         for person in (*one, *two):
             await person.sign_in()
         tabs = [await stack.enter_async_context(person.socket()) for person in (*one, *two)]
