@@ -19,6 +19,7 @@ from live_single_session import devices
 from live_single_session.django_internals import (
     keep_session_cookie,
     loaded_data,
+    loaded_user,
     on_load,
     skip_session_cookie,
 )
@@ -28,6 +29,7 @@ from live_single_session.http.follow_ups import FollowUp, follow_up_for
 from live_single_session.realtime import streams
 from live_single_session.registry import engine
 from live_single_session.request_state import serving, state_of
+from live_single_session.session_status import own_id
 
 
 class SingleSessionMiddleware:
@@ -142,9 +144,21 @@ def _owner_of(request: HttpRequest) -> streams.Owner | None:
     data = loaded_data(session)
     if (bearer := state_of(request).bearer) is not None:
         owner.is_known(bearer.session_id, bearer.user_pk)
+    elif _is_by_token(request, data or {}):
+        return None
     elif data is not None:
         owner.look(data)
     elif session is not None and settings.SESSION_COOKIE_NAME in request.COOKIES:
         on_load(session, owner.look)
         return owner
     return None if owner.session is None else owner
+
+
+def _is_by_token(request: HttpRequest, session_data: dict[str, Any]) -> bool:
+    """Tell whether a token has let somebody in, beside a session of somebody else's.
+
+    A user who is another one without a token is impersonated, by whoever has the session.
+    """
+    user = loaded_user(request)
+    has_token = user is not None and "Authorization" in request.headers
+    return has_token and own_id(session_data, user) is None

@@ -1,6 +1,7 @@
 """Invariant 9 with django-tenants: each connection is looked at in its own tenant."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from contextlib import AsyncExitStack
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
+from tests.compatibility.packages.customers.found import MANY
 from tests.helpers.people import LIVE_PATH, hear
 from tests.servers.daphne import Daphne
 from tests.servers.postgres import PostgresServer
@@ -18,8 +20,8 @@ from tests.servers.process import ROOT
 from tests.site.people import credentials
 
 PATIENCE = 240  # seconds; a test that gets there has failed
-EACH = 50  # sockets of a tenant
 RECHECKS = 3
+SECONDS = 2  # between them
 
 
 class TenantsPerson:
@@ -54,7 +56,7 @@ def site(
         "DATABASE_URL": postgres_server.url(name),
         "KEEP": keep,
         "SHARED": shared,
-        "LIVE_SINGLE_SESSION": '{"RECHECK_SECONDS": 2}',
+        "LIVE_SINGLE_SESSION": json.dumps({"RECHECK_SECONDS": SECONDS}),
     }
     command = [sys.executable, "-m", "tests.compatibility.packages.customers.found"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, check=True)
@@ -62,8 +64,8 @@ def site(
 
 
 @pytest.mark.drives(
-    f"two tenants, {EACH} sockets each, {RECHECKS} re-checks, and one newer sign-in; the "
-    "tenant in a context variable or in the scope, the app in one list or in both",
+    f"two tenants, {len(MANY)} people with a socket each, {RECHECKS} re-checks, a newer "
+    "sign-in; the tenant in a context variable or in the scope, the app in one list or in both",
     'the tenant in a context variable, or in `scope["tenant"]`',
     "django-tenants",
 )
@@ -75,26 +77,36 @@ def site(
 )
 async def test_inv9_nobody_is_told_of_an_end_in_another_tenant(site: Daphne) -> None:
     async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
-        alice, bob = (TenantsPerson(site, f"{n}.localhost", "alice") for n in ("one", "two"))
-        newer = TenantsPerson(site, "one.localhost", "alice")
-        for person in (alice, bob):
+        one, two = (
+            [TenantsPerson(site, f"{tenant}.localhost", name) for name in MANY]
+            for tenant in ("one", "two")
+        )
+        newer = TenantsPerson(site, "one.localhost", MANY[0])
+        for person in (*one, *two, newer):
+            stack.push_async_callback(person.http.aclose)
+        for person in (*one, *two):
             await person.sign_in()
-        sockets = {
-            person: [await stack.enter_async_context(person.socket()) for _ in range(EACH)]
-            for person in (alice, bob)
-        }
-        for socket in (*sockets[alice], *sockets[bob]):
-            assert (await hear(socket))["type"] == "session.ready"
-        chats = [await stack.enter_async_context(p.socket("/ws/chat/")) for p in (alice, bob)]
-        await asyncio.sleep(2 * RECHECKS + 1)
-        for socket in (*sockets[alice], *sockets[bob], *chats):
-            await asyncio.wait_for(await socket.ping(), 10)
+        tabs = [await stack.enter_async_context(person.socket()) for person in (*one, *two)]
+        for tab in tabs:
+            assert (await hear(tab))["type"] == "session.ready"
+        chats = [
+            await stack.enter_async_context(person.socket("/ws/chat/"))
+            for person in (one[0], one[1], two[0])
+        ]
+        await asyncio.sleep(RECHECKS * SECONDS + 1)
+        await all_are_open(*tabs, *chats)
         await newer.sign_in()
-        for socket in sockets[alice]:
-            assert (await hear(socket))["reason"] == "superseded"
+        assert (await hear(tabs[0]))["reason"] == "superseded"
         await chats[0].wait_closed()
         assert chats[0].close_code == 4001
-        await asyncio.sleep(2 * RECHECKS)
-        for socket in (*sockets[bob], chats[1]):
-            await asyncio.wait_for(await socket.ping(), 10)
+        await asyncio.sleep(RECHECKS * SECONDS)
+        await all_are_open(*tabs[1:], *chats[1:])
     assert "can't be asked" not in site.log
+
+
+async def all_are_open(*sockets: ClientConnection) -> None:
+    """Fail if one is closed, or has heard anything."""
+    for socket in sockets:
+        await asyncio.wait_for(await socket.ping(), 30)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(socket.recv(), 0.01)

@@ -56,6 +56,7 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish() -> None:
     seen: dict[tuple[str, str, str], bool] = {}  # of several variants, all have to hold
     for node, holds in outcomes.items():

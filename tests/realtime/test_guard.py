@@ -665,8 +665,12 @@ async def test_guard_does_not_wait_for_a_client_that_reads_nothing(
 # Strangers
 
 
-async def test_guard_leaves_strangers_alone(transactional_db: None) -> None:
-    """No cookie, no session: nothing to watch, and nothing in the way."""
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_guard_leaves_strangers_alone(transactional_db: None, kind: str) -> None:
+    """No cookie, no session: nothing to watch, and nothing in the way of a request.
+
+    A websocket may yet sign in, and has to be closed then.
+    """
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -674,7 +678,9 @@ async def test_guard_leaves_strangers_alone(transactional_db: None) -> None:
         with suppress(KeyError):
             seen.append(receive.__self__)
 
-    socket = connect(app, {"path": "/somewhere/", "headers": []}, "websocket")
-    await socket.wait(PATIENCE)
+    scope = {"path": "/somewhere/", "headers": [], "method": "GET"}
+    connection = connect(app, scope, kind)
+    await connection.wait(PATIENCE)
     assert seen[0] is False
-    assert not isinstance(seen[1], cutoff.Connection)
+    assert isinstance(seen[1], cutoff.Connection) == (kind == "websocket")
+    assert not get_watcher()._waiters

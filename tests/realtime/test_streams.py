@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
@@ -21,6 +22,8 @@ from tests.servers.waiting import PATIENCE, await_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
+
+Headers = tuple[tuple[bytes, bytes], ...]
 
 cleaned_up: list[str] = []
 
@@ -147,7 +150,15 @@ def view_of(chunks: Callable[[], AsyncIterator[str]]) -> Any:
     return view
 
 
+async def as_bob(request: HttpRequest) -> StreamingHttpResponse:
+    """Bob by a token, or by somebody who may be him, beside the session of alice."""
+    await request.auser()
+    request.user = await User.objects.aget(username="bob")
+    return StreamingHttpResponse(secrets())
+
+
 urlpatterns = [
+    path("as_bob/", as_bob),
     path("stream/", stream),
     path("lazy/", lazy),
     *(
@@ -175,10 +186,10 @@ def _only_what_is_cleaned_up_by_itself() -> Iterator[None]:
 
 @asynccontextmanager
 async def a_client(
-    blocked: bool = False, where: str = "/stream/"
+    blocked: bool = False, where: str = "/stream/", headers: Headers = ()
 ) -> AsyncIterator[asyncio.Queue[Any]]:
     """Somebody signed in who reads the stream, and leaves; `blocked`: who reads nothing."""
-    async with a_request(where, blocked) as (said, to_say, site):
+    async with a_request(where, blocked, headers=headers) as (said, to_say, site):
         assert (await said.get())["status"] == 200
         assert (await said.get())["body"] == b"a secret"
         yield said
@@ -188,14 +199,14 @@ async def a_client(
 
 @asynccontextmanager
 async def a_request(
-    where: str, blocked: bool = False, method: str = "GET"
+    where: str, blocked: bool = False, method: str = "GET", headers: Headers = ()
 ) -> AsyncIterator[tuple[Any, ...]]:
     browser = await signed_in_browser()
     scope = {
         "type": "http",
         "method": method,
         "path": where,
-        "headers": [(b"host", b"testserver"), browser.cookie_header],
+        "headers": [(b"host", b"testserver"), browser.cookie_header, *headers],
     }
     said: asyncio.Queue[Any] = asyncio.Queue()
     to_say: asyncio.Queue[Any] = asyncio.Queue()
@@ -215,6 +226,22 @@ async def nothing_is_left() -> None:
     watch = get_watcher()
     await await_until(lambda: not watch._waiters and watch._task is None, "the watch to end")
     await await_until(lambda: cleaned_up == ["secrets"], "the stream to be cleaned up")
+
+
+async def test_inv9_stream_of_a_token_goes_on_beside_a_session_that_ends() -> None:
+    await User.objects.acreate(username="bob")
+    token = (b"authorization", b"Token 1")
+    async with a_client(where="/as_bob/", headers=(token,)) as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(said.get(), 0.5)
+
+
+async def test_inv2_stream_of_somebody_impersonated_ends_with_the_session() -> None:
+    await User.objects.acreate(username="bob")
+    async with a_client(where="/as_bob/") as said:
+        await registry.aend(await UserSession.objects.aget(), EndReason.REVOKED)
+        assert "body" not in await said.get()
 
 
 @pytest.mark.parametrize("inner", [[], [f"{__name__}.only_synchronous"]])

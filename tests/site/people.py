@@ -1,5 +1,7 @@
 """The users of the test site. Run it to make the tables, and the users in them."""
 
+from collections.abc import Iterable
+
 PASSWORD = "correct horse battery staple"
 
 USERS = ["alice", "bob"]
@@ -11,11 +13,11 @@ def credentials(name: str) -> dict[str, str]:
     return {"username": name, "password": PASSWORD}
 
 
-def sign_up() -> None:
+def sign_up(more: Iterable[str] = ()) -> None:
     from django.contrib.auth import get_user_model
 
     manager = get_user_model().objects
-    for name in USERS:
+    for name in (*USERS, *more):
         manager.create_user(name, f"{name}@example.com", PASSWORD)
     manager.create_superuser(STAFF, f"{STAFF}@example.com", PASSWORD)
 

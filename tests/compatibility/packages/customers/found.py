@@ -2,6 +2,8 @@
 
 import django
 
+MANY = [f"person{number}" for number in range(50)]  # in each tenant, with the same keys
+
 if __name__ == "__main__":
     django.setup()
     from django.core.management import call_command
@@ -16,4 +18,4 @@ if __name__ == "__main__":
         Domain.objects.create(domain=f"{name}.localhost", tenant=client)
         if name != "public":
             with schema_context(name):
-                sign_up()
+                sign_up(MANY)
