@@ -129,6 +129,8 @@ async def test_ask_and_click_twice(start_site, new_visitor):
     await first.fill_in()
     await second.fill_in()
     await second.button("Sign out there and continue").dblclick(no_wait_after=True)
+    # Going somewhere else before would abort what was clicked.
+    await second.page.wait_for_url(lambda url: "/choose/" not in url)
     # The second answer may be there before the cookie of the first one.
     await await_until(second.is_at_home, "the browser to be signed in")
 
