@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.models import UserSession, as_uuid, digest
-from live_single_session.registry import db
+from live_single_session.registry import db, time_limits
 
 
 @sensitive_variables()
@@ -30,15 +30,17 @@ def session_with_live_id(model: Any, session_key: str | None) -> tuple[str, UUID
     connection = connections[db.database()]
     expiry = model._meta.get_field("expire_date")
     now = expiry.get_db_prep_value(timezone.now(), connection)
+    registry = connection.ops.quote_name(UserSession._meta.db_table)
+    in_time, limits = time_limits.sql(registry, connection.ops.quote_name, connection)
     with connection.cursor() as cursor:
-        sql = _session_with_live_id(model, db.database())
-        cursor.execute(sql, [digest(session_key or ""), session_key, now])
+        sql = _session_with_live_id(model, db.database(), in_time)
+        cursor.execute(sql, [digest(session_key or ""), *limits, session_key, now])
         found = cursor.fetchone()
     return None if found is None else (found[0], as_uuid(found[1]))
 
 
 @lru_cache(maxsize=64)
-def _session_with_live_id(model: Any, using: str) -> str:
+def _session_with_live_id(model: Any, using: str, in_time: str) -> str:
     session, registry = model._meta, UserSession._meta
     quote = connections[using].ops.quote_name
 
@@ -49,7 +51,7 @@ def _session_with_live_id(model: Any, using: str) -> str:
         f"SELECT {column(session, 'session_data')}, "
         f"(SELECT {column(registry, 'id')} FROM {quote(registry.db_table)} "
         f"WHERE {column(registry, 'key_digest')} = %s "
-        f"AND {column(registry, 'ended_at')} IS NULL) "
+        f"AND {column(registry, 'ended_at')} IS NULL{in_time}) "
         f"FROM {quote(session.db_table)} "
         f"WHERE {column(session, 'session_key')} = %s "
         f"AND {column(session, 'expire_date')} > %s"
