@@ -3,6 +3,7 @@
 All names in it are Django's own, all values are parameters.
 """
 
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -78,3 +79,46 @@ def delete_free_sessions(model: Any, session_keys: set[str], connection: Any) ->
             cursor.execute(f"SELECT {key} FROM {table} WHERE {key} = ANY(%s)", [list(left)])
             left = {row[0] for row in cursor.fetchall()}
     return session_keys - left
+
+
+def prolong(
+    session_id: UUID, idle: float, lifetime: float | None, activity: float, warning: float
+) -> float | None:
+    """Record that a session of PostgreSQL's is in use, and when it ends by that.
+
+    Args:
+        session_id: which one.
+        idle: for how many seconds it goes on without use.
+        lifetime: how many seconds after its sign-in it ends in any case; None: never.
+        activity: a record that is newer than so many seconds is left as it is.
+        warning: a session that ends within so many seconds is left as it is: its tabs know.
+
+    Returns:
+        in how many seconds it ends; None if there was nothing to do here.
+    """
+    connection = connections[db.database()]
+    values: dict[str, Any] = {
+        "id": session_id,
+        "idle": timedelta(seconds=idle),
+        "lifetime": None if lifetime is None else timedelta(seconds=lifetime),
+        "activity": timedelta(seconds=activity),
+        "warning": timedelta(seconds=warning),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PROLONG.format(connection.ops.quote_name(_REGISTRY.db_table)), values)
+        found = cursor.fetchone()
+    return None if found is None else float(found[0])
+
+
+_REGISTRY = UserSession._meta
+_PROLONG = """
+    UPDATE {} SET last_seen_at = STATEMENT_TIMESTAMP(),
+        ends_at = LEAST(STATEMENT_TIMESTAMP() + %(idle)s, started_at + %(lifetime)s::interval),
+        ends_by = CASE
+            WHEN started_at + %(lifetime)s::interval < STATEMENT_TIMESTAMP() + %(idle)s
+            THEN 'lifetime' ELSE 'idle' END
+    WHERE id = %(id)s AND ended_at IS NULL
+        AND ends_at > STATEMENT_TIMESTAMP() + %(warning)s
+        AND last_seen_at <= STATEMENT_TIMESTAMP() - %(activity)s
+    RETURNING EXTRACT(EPOCH FROM ends_at - STATEMENT_TIMESTAMP())
+"""

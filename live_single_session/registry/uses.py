@@ -16,12 +16,13 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import Q
 from django.http import HttpRequest
 
 from live_single_session.conf import conf
 from live_single_session.models import EndReason, UserSessionQuerySet, as_uuid
-from live_single_session.registry import db, events, limits, time_limits
+from live_single_session.registry import db, events, limits, statements, time_limits
 
 logger = logging.getLogger("live_single_session")
 
@@ -137,7 +138,7 @@ def record(session_id: UUID, request: HttpRequest | None = None) -> bool:
     memory.note(session_id)  # first, so that concurrent requests don't record it, too
     try:
         if time_limits.in_force():
-            return _prolong(session_id, request)
+            return _prolong_at_once(session_id) or _prolong(session_id, request)
         return _touch(session_id, conf.ACTIVITY_SECONDS or LOOK_SECONDS)
     except Exception:
         logger.exception("The use of session %s could not be recorded", session_id)
@@ -150,6 +151,23 @@ def _touch(session_id: UUID, seconds: float) -> bool:
         last_seen_at__lt=db.Now() - timedelta(seconds=seconds)
     )
     return db.rows().live().filter(stale, pk=session_id).update(last_seen_at=db.Now()) == 1
+
+
+def _prolong_at_once(session_id: UUID) -> bool:
+    """Record the use of a session in the one query that mostly is enough, on PostgreSQL."""
+    idle, lifetime, activity = conf.IDLE_SECONDS, conf.LIFETIME_SECONDS, conf.ACTIVITY_SECONDS
+    if connections[db.database()].vendor != "postgresql" or activity is None:
+        return False
+    if idle is None or callable(idle) or callable(lifetime):
+        return False
+    asked_at = time.monotonic()
+    seconds = statements.prolong(
+        session_id, idle + activity, lifetime, activity, conf.WARN_SECONDS
+    )
+    if seconds is None:
+        return False
+    memory.keep(session_id, Known(asked_at, asked_at + seconds - MARGIN_SECONDS))
+    return True
 
 
 def _prolong(session_id: UUID, request: HttpRequest | None) -> bool:

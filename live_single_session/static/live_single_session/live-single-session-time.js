@@ -211,69 +211,48 @@
 
   // ---- The dialog -----------------------------------------------------------------
 
+  // As small as it is sent: nobody minifies what is in a string.
   const STYLE = `
-    :host { all: initial !important }
-    dialog {
-      --bg: Canvas; --fg: CanvasText; --dim: GrayText; --hue: #1d4ed8; --on: #fff;
-    }
-    @supports (color: light-dark(red, red)) {
-      dialog {
-        --bg: light-dark(#fff, #1b1f27); --fg: light-dark(#141821, #f1f3f7);
-        --dim: light-dark(#5a6272, #a6aebd);
-        --hue: light-dark(#1d4ed8, #8fb4ff); --on: light-dark(#fff, #0c1a3a);
-      }
-    }
-    dialog {
-      --a: var(--live-single-session-accent, var(--hue));
-      box-sizing: border-box; width: min(24em, 100% - 2em); max-width: none;
-      max-height: calc(100% - 2em); margin: auto; padding: clamp(1em, 5vw, 1.5em);
-      overflow: auto; overscroll-behavior: contain;
-      border: 1px solid var(--live-single-session-border, rgb(128 128 128/.3));
-      border-radius: var(--live-single-session-radius, 1em);
-      background: var(--live-single-session-background, var(--bg));
-      color: var(--live-single-session-text, var(--fg));
-      font: max(16px, 1rem)/1.5 var(--live-single-session-font, system-ui, sans-serif);
-      box-shadow: var(--live-single-session-shadow, 0 1.5em 4em rgb(0 0 0/.35));
-      text-align: start; overflow-wrap: anywhere;
-    }
-    dialog::backdrop { background: rgb(15 18 25/.45) }
-    h2, p { margin: 0 }
-    h2 { margin-bottom: .4em; font-size: 1.2em; line-height: 1.25 }
-    time {
-      display: block; margin-top: .3em; font-size: 2.5em; font-weight: 600; line-height: 1.2;
-      font-variant-numeric: tabular-nums;
-    }
-    [role=status] { position: absolute; width: 1px; height: 1px; overflow: hidden;
-      clip-path: inset(50%) }
-    div { display: flex; flex-wrap: wrap; gap: .6em; margin-top: 1em }
-    button {
-      flex: 1 1 9em; padding: .65em .8em; border: 1px solid transparent; cursor: pointer;
-      border-radius: calc(var(--live-single-session-radius, 1em)*.6); font: inherit;
-      font-weight: 600; background: var(--a);
-      color: var(--live-single-session-accent-text, var(--on));
-    }
-    button ~ button {
-      border-color: var(--live-single-session-muted, var(--dim)); background: none;
-      color: inherit;
-    }
-    :focus-visible { outline: 3px solid var(--a); outline-offset: 3px }
-    @media (max-height: 20em) {
-      dialog { width: min(34em, 100% - 1em); max-height: calc(100% - 1em); padding: .75em }
-      h2 { font-size: 1.05em; margin-bottom: .2em }
-      p { line-height: 1.3 }
-      time { font-size: 1.5em; margin: 0 }
-      div { margin-top: .5em }
-      button { padding: .4em 1em }
-    }
-    @media (prefers-contrast: more) {
-      dialog { border: 2px solid; --dim: var(--fg) }
-      button { border-color: currentColor }
-    }
-    @media (forced-colors: active) { button:first-child { border-width: 3px } }
-    @media (prefers-reduced-motion: no-preference) {
-      dialog { animation: in .15s ease-out }
-      @keyframes in { from { opacity: 0; transform: translateY(.75em) } }
-    }`;
+:host{all:initial!important}
+*{box-sizing:border-box}
+dialog{--bg:Canvas;--dim:color-mix(in srgb,CanvasText 68%,Canvas);--hue:LinkText}
+@supports (color:light-dark(red,red)){
+dialog{--bg:light-dark(#fff,#1b1f27);--hue:light-dark(#1d4ed8,#8fb4ff)}}
+dialog{
+--a:var(--live-single-session-accent,var(--hue));
+--d:var(--live-single-session-muted,var(--dim));
+--r:var(--live-single-session-radius,1em);
+width:min(24em,100% - 2em);padding:clamp(1em,5vw,1.5em);overscroll-behavior:contain;
+border:1px solid var(--live-single-session-border,rgb(128 128 128/.3));border-radius:var(--r);
+background:var(--live-single-session-background,var(--bg));
+color:var(--live-single-session-text,CanvasText);
+font:max(16px,1rem)/1.5 var(--live-single-session-font,system-ui,sans-serif);
+box-shadow:var(--live-single-session-shadow,0 1.5em 4em rgb(0 0 0/.35));
+overflow-wrap:anywhere}
+dialog::backdrop{background:rgb(15 18 25/.45)}
+h2,p{margin:0}
+h2{margin-bottom:.4em;font-size:1.2em;line-height:1.25}
+time{display:block;margin-top:.3em;font-size:2.5em;font-weight:600;line-height:1.2;
+font-variant-numeric:tabular-nums}
+span{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+div{display:flex;flex-wrap:wrap;gap:.6em;margin-top:1em}
+button{flex:1 1 9em;padding:.65em .8em;border:1px solid transparent;cursor:pointer;
+border-radius:calc(var(--r)*.6);font:inherit;font-weight:600;
+background:var(--a);color:var(--live-single-session-accent-text,Canvas)}
+button~button{border-color:var(--d);background:none;color:inherit}
+:focus-visible{outline:3px solid var(--a);outline-offset:3px}
+@media (max-height:20em){
+dialog{width:min(34em,100% - 1em);max-width:none;max-height:calc(100% - 1em);padding:.75em}
+h2{font-size:1.05em;margin-bottom:.2em}
+p{line-height:1.3}
+time{font-size:1.5em;margin:0}
+div{margin-top:.5em}
+button{padding:.4em 1em}}
+@media (prefers-contrast:more){dialog{border:2px solid;--d:currentColor}}
+@media (forced-colors:active){button:first-child{border-width:3px;color:LinkText}}
+@media (prefers-reduced-motion:no-preference){
+dialog{animation:in .15s ease-out}
+@keyframes in{from{opacity:0;transform:translateY(.75em)}}}`;
 
   let host = null;
   let box = null; // the dialog
