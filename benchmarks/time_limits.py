@@ -27,6 +27,7 @@ def run(browsers: int, seconds: float) -> dict[str, float]:
         for name, site in sites.items():
             site.start()
             stack.enter_context(Crowd(site.port, PATH, cookies[name]))
+        _browse(sites, cookies, browsers / PAUSE, PAUSE)  # each session's first record
         began = {name: site.cpu_seconds for name, site in sites.items()}
         _browse(sites, cookies, browsers / PAUSE, seconds)
         taken = {name: site.cpu_seconds - began[name] for name, site in sites.items()}
