@@ -5,11 +5,14 @@ import json
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import channel_layers
+from channels.testing import HttpCommunicator
 
 from live_single_session.models import UserSession
 from live_single_session.realtime.consumer import MOST_FRAMES
+from live_single_session.routing import SingleSessionMiddlewareStack
 from tests.helpers.browsers import AsyncBrowser, reasons
 from tests.helpers.passing_time import PassingTime
+from tests.servers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -227,3 +230,25 @@ async def test_a_form_of_another_site_prolongs_nothing(hers, policy):
     assert (await hers.get("/session/active/")).status_code == 405
     assert (await hers.row()).last_seen_at == before
     assert (await AsyncBrowser().post_json("/session/active/")).status_code == 401
+
+
+# Apps beside Django
+
+
+@pytest.mark.parametrize(("header", "is_use"), [(b"accept", True), (b"session-passive", False)])
+async def test_a_request_to_an_app_beside_django_is_use(limits, alice, after, header, is_use):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    limits(IDLE_SECONDS=IDLE)
+    browser = AsyncBrowser()
+    await browser.sign_in()
+    await after(IDLE - 1)
+    headers = [browser.cookie_header, (header, b"1")]
+    asking = HttpCommunicator(
+        SingleSessionMiddlewareStack(app), "GET", "/api/", headers=headers
+    )
+    assert (await asking.get_response(timeout=PATIENCE))["status"] == 204
+    await after(IDLE - 1)
+    assert (await browser.who() == "alice") is is_use
