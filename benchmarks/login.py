@@ -29,11 +29,11 @@ OWN = {
     "ours": """
         INSERT INTO live_single_session_usersession
             (id, user_id, slot, kind, session_key, key_digest, serial, ip, user_agent, device,
-             started_at, expires_at, ended_at, end_reason)
+             started_at, expires_at, ends_by, ended_at, end_reason)
         SELECT gen_random_uuid(), u.id, '', 'session',
                CASE WHEN k = 9 THEN md5((u.n * 10 + k)::text) ELSE '' END,
                md5('a' || (u.n * 10 + k)) || md5('b' || (u.n * 10 + k)), k, '127.0.0.1',
-               'Mozilla/5.0', '', now(), now() + interval '7 days',
+               'Mozilla/5.0', '', now(), now() + interval '7 days', '',
                CASE WHEN k = 9 THEN NULL ELSE now() END,
                CASE WHEN k = 9 THEN '' ELSE 'superseded' END
         FROM (SELECT id, substr(username, 6)::bigint AS n FROM auth_user

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
-from live_single_session.registry import maintenance
+from live_single_session.registry import maintenance, time_limits
 from live_single_session.site_urls import reverse_or_none
 
 if TYPE_CHECKING:
@@ -149,11 +149,17 @@ class UserSessionAdmin(_ModelAdmin):
         "started_at",
         "last_seen_at",
         "expires_at",
+        "ends_at",
+        "ends_by",
         "ended_at",
         "end_reason",
         "replaced_by_link",
     )
     readonly_fields = fields
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Say when sessions will end, where they have limits in time."""
+        return [*self.list_display, "ends_at"] if time_limits.in_force() else self.list_display
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

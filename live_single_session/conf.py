@@ -12,6 +12,9 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 Limit = int | None | Callable[[Any, HttpRequest | None], int | None]
+Seconds = float | None | Callable[[Any, HttpRequest | None], float | None]
+
+MOST_ACTIVITY_SECONDS = 60.0  # between two records of use, where IDLE_SECONDS needs them
 
 DEFAULTS: dict[str, Any] = {
     "LIMIT": 1,
@@ -24,6 +27,9 @@ DEFAULTS: dict[str, Any] = {
     "RECORD_CLIENT": True,
     "DISCLOSE": ("device", "time"),
     "ACTIVITY_SECONDS": None,
+    "IDLE_SECONDS": None,
+    "LIFETIME_SECONDS": None,
+    "WARN_SECONDS": 60,
     "KEEP_ENDED_DAYS": 90,
     "NOT_YOU_URL": "password_reset",
 }
@@ -91,9 +97,34 @@ class Conf:
 
     @property
     def ACTIVITY_SECONDS(self) -> float | None:
-        """``last_seen_at`` is written at most this often; ``None``: never."""
-        seconds = _get("ACTIVITY_SECONDS")
+        """``last_seen_at`` is written at most this often; ``None``: never.
+
+        Where only ``IDLE_SECONDS`` is set: a tenth of that, and at most a minute.
+        """
+        seconds, idle = _get("ACTIVITY_SECONDS"), _get("IDLE_SECONDS")
+        if seconds is None and idle is not None:
+            is_number = isinstance(idle, int | float)
+            seconds = (
+                min(idle / 10, MOST_ACTIVITY_SECONDS) if is_number else MOST_ACTIVITY_SECONDS
+            )
         return None if seconds is None else float(seconds)
+
+    @property
+    def IDLE_SECONDS(self) -> Seconds:
+        """After how many seconds without use a session ends; ``None``: never."""
+        seconds: Seconds = _imported(_get("IDLE_SECONDS"))
+        return seconds
+
+    @property
+    def LIFETIME_SECONDS(self) -> Seconds:
+        """How many seconds after its sign-in a session ends; ``None``: never."""
+        seconds: Seconds = _imported(_get("LIFETIME_SECONDS"))
+        return seconds
+
+    @property
+    def WARN_SECONDS(self) -> float:
+        """How many seconds before one of these limits the tabs of a session are warned."""
+        return float(_get("WARN_SECONDS"))
 
     @property
     def KEEP_ENDED_DAYS(self) -> int:

@@ -2,10 +2,43 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from live_single_session.models import UserSession
+from live_single_session.models import EndReason, UserSession
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """The limits in time of one session, in seconds; None: there is none.
+
+    Attributes:
+        idle: how long it may go unused.
+        lifetime: how long after its sign-in it ends.
+        slack: how long its use may go unrecorded: it ends so much later than it could.
+    """
+
+    idle: float | None = None
+    lifetime: float | None = None
+    slack: float = 0.0
+
+    def end_of(self, started_at: datetime, used_at: datetime) -> tuple[datetime | None, str]:
+        """Return when a session ends, and by which limit; None and "" where it has none.
+
+        Args:
+            started_at: when it was signed in to.
+            used_at: its last recorded use.
+        """
+        ends: list[tuple[datetime, str]] = []
+        if self.idle is not None:
+            ends.append(
+                (used_at + timedelta(seconds=self.idle + self.slack), EndReason.IDLE.value)
+            )
+        if self.lifetime is not None:
+            end = started_at + timedelta(seconds=self.lifetime)
+            ends.append((end, EndReason.LIFETIME.value))
+        return min(ends, default=(None, ""))
 
 
 @dataclass(frozen=True)
@@ -22,6 +55,7 @@ class Terms:
             end other sessions. Another serial means that there was a login since the user
             was asked, or that the choice has been used already.
         chosen: the sessions to end, where its user has picked them.
+        time: its limits in time.
     """
 
     slot: str
@@ -30,6 +64,7 @@ class Terms:
     by_use: bool = False
     expected_serial: int | None = None
     chosen: frozenset[UUID] | None = None
+    time: TimeLimits = TimeLimits()
 
 
 class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its own

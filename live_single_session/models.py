@@ -56,7 +56,12 @@ class EndReason(models.TextChoices):
     USER_SWITCHED = "user_switched", _("somebody else signed in in this browser")
     DEACTIVATED = "deactivated", _("the account was deactivated")
     EXPIRED = "expired", _("the session expired")
+    IDLE = "idle", _("not used for too long")
+    LIFETIME = "lifetime", _("the sign-in was too long ago")
     REMOVED = "removed", _("the session was removed on the server")
+
+
+TIME_LIMITS = (EndReason.IDLE, EndReason.LIFETIME)
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
@@ -118,6 +123,18 @@ class UserSession(models.Model):
     started_at = models.DateTimeField(_("signed in"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, blank=True)
+    ends_at = models.DateTimeField(
+        _("will end"),
+        null=True,
+        blank=True,
+        help_text=_("The earliest of its limits in time, if it has any."),
+    )
+    ends_by = models.CharField(
+        _("why it will end"),
+        max_length=32,
+        choices=[(reason.value, reason.label) for reason in TIME_LIMITS],
+        blank=True,
+    )
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     end_reason = models.CharField(
         _("why it ended"), max_length=32, choices=EndReason.choices, blank=True

@@ -149,6 +149,30 @@ def notice_of_unknown(session_id: UUID, *, user_is_gone: bool = False) -> EndNot
     return EndNotice(str(session_id), EndReason.DEACTIVATED if user_is_gone else None)
 
 
+def ending_frame(session: UUID, reason: str | None, seconds: float | None) -> dict[str, Any]:
+    """Return the ``session.ending`` frame, in the active language.
+
+    Args:
+        session: which one will end.
+        reason: by which limit, an ``EndReason``.
+        seconds: in how many seconds; None: it will not, for the time being.
+    """
+    return {
+        "type": "session.ending",
+        "session": str(session),
+        "reason": reason,
+        "in": None if seconds is None else round(max(0.0, seconds), 3),
+        "message": None if seconds is None else _warning(reason),
+        "extendable": reason == EndReason.IDLE,
+    }
+
+
+def _warning(reason: str | None) -> str:
+    if reason == EndReason.IDLE:
+        return _("You haven’t been active for a while.")
+    return _("You have been signed in for as long as is allowed. Save your work now.")
+
+
 def title(reason: str | None) -> str:
     """Return a heading, in the active language.
 
@@ -181,6 +205,10 @@ def message(reason: str | None) -> str:
         EndReason.USER_SWITCHED: _("Another account was signed in to in this browser."),
         EndReason.DEACTIVATED: _("This account was deactivated or removed."),
         EndReason.EXPIRED: _("You were signed out because your session expired."),
+        EndReason.IDLE: _("You were signed out because you weren’t active for a while."),
+        EndReason.LIFETIME: _(
+            "You were signed out because you had been signed in for as long as is allowed."
+        ),
         EndReason.REMOVED: _("This session was removed on the server."),
     }
     return messages.get(reason, title(reason))

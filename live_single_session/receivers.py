@@ -21,7 +21,14 @@ from live_single_session.django_internals import has_new_password
 from live_single_session.exceptions import LoginRefused, PasswordChanged
 from live_single_session.http import pending_login, responses
 from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
-from live_single_session.registry import db, ending, engine, events, installation, maintenance
+from live_single_session.registry import (
+    db,
+    engine,
+    events,
+    installation,
+    maintenance,
+    new_password,
+)
 from live_single_session.request_state import current_request, django_request, state_of
 from live_single_session.session_user import is_of_user_model, pk_in_session
 
@@ -101,7 +108,7 @@ def user_saved(
     if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
         registry.end_all(instance, EndReason.DEACTIVATED)
     elif gets_new_password:
-        ending.end_outdated(instance, keep=_session_of(instance))
+        new_password.end_outdated(instance, keep=_session_of(instance))
 
 
 def user_is_deleted(instance: Any, using: str, **kwargs: Any) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
 from live_single_session.devices import class_of, device_of
 from live_single_session.models import EndReason, UserSession
+from live_single_session.registry.time_limits import in_force
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,16 @@ class SessionInfo:
         return "" if self.last_seen_at is None else ago(self.last_seen_at)
 
     @property
+    def ends_at(self) -> datetime | None:
+        """When it will end in time; None where no limit in time applies, or it has ended."""
+        return self.row.ends_at if self.live and self.row.ends_by in in_force() else None
+
+    @property
+    def ends(self) -> str:
+        """When it will end, in words; empty where no limit in time applies."""
+        return "" if self.ends_at is None else ends_in(self.ends_at)
+
+    @property
     def ended_at(self) -> datetime | None:
         return self.row.ended_at
 
@@ -114,6 +125,8 @@ class SessionInfo:
             "ip": self.ip,
             "started_at": iso(self.started_at),
             "last_seen_at": iso(self.last_seen_at),
+            "ends_at": iso(self.ends_at),
+            "ends_by": self.row.ends_by if self.ends_at else None,
             "ended_at": iso(self.ended_at),
             "end_reason": self.row.end_reason or None,
         }
@@ -145,3 +158,10 @@ def ago(moment: datetime) -> str:
     if passed.total_seconds() < 60:
         return _("just now")
     return _("%(time)s ago") % {"time": timesince(moment, depth=1)}
+
+
+def ends_in(moment: datetime) -> str:
+    """Return how soon a session ends, in words, in the active language."""
+    if (moment - timezone.now()).total_seconds() < 60:
+        return _("ends in less than a minute")
+    return _("ends in %(time)s") % {"time": timeuntil(moment, depth=1)}

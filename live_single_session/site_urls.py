@@ -43,6 +43,11 @@ def status_url() -> str | None:
     return reverse_or_none("live_single_session:status")
 
 
+def active_url() -> str | None:
+    """Return the URL of ``active/``; None where the site doesn't include the package's URLs."""
+    return reverse_or_none("live_single_session:active")
+
+
 def choose_url() -> str | None:
     """Return the URL of ``choose/``; None where the site doesn't include the package's URLs."""
     return reverse_or_none("live_single_session:choose")

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from live_single_session import views
-from live_single_session.http import choose
+from live_single_session.http import choose, status
 
 app_name = "live_single_session"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.sessions, name="sessions"),
     path("end-others/", views.end_others, name="end_others"),
     path("<uuid:session_id>/end/", views.end, name="end"),
-    path("status/", views.status, name="status"),
+    path("status/", status.status, name="status"),
+    path("active/", status.active, name="active"),
     path("choose/", choose.choose, name="choose"),
 ]

@@ -1,16 +1,16 @@
-"""The pages under ``session/``: a user's own sessions, and the status of the current one.
+"""The pages under ``session/``: a user's own sessions.
 
 A client that doesn't ask for HTML gets JSON, under the same URL and rules.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from uuid import RFC_4122, UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
-from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
@@ -27,7 +27,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
-from live_single_session.django_internals import leave_session_alone
 from live_single_session.http.responses import wants_page
 from live_single_session.models import (
     SESSION_ID_KEY,
@@ -36,48 +35,13 @@ from live_single_session.models import (
     UserSessionQuerySet,
     as_uuid,
 )
-from live_single_session.notices import HEADER
 from live_single_session.registry import db, maintenance
-from live_single_session.request_state import state_of
 from live_single_session.session_info import SessionInfo
-from live_single_session.session_status import cookie_digest, status_of
 from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
-MOST_FRESHNESS = 32  # characters
 
 View = Callable[..., HttpResponse]
-
-
-@login_not_required
-@never_cache
-@require_safe
-def status(request: HttpRequest) -> JsonResponse:
-    """Say over HTTP what the websocket would say, where websockets are blocked."""
-    digest = cookie_digest(request.COOKIES)
-    found = status_of(request.session, request.user, digest, request.GET.get("session"))
-    if found.session_id is None and SESSION_KEY in request.session and not found.notice:
-        # From before the installation: it is adopted, and has an id afterwards.
-        return JsonResponse({"live": True, "session": None, **_freshness(request)})
-    # It is no use of the session. And no dead cookie is removed: a script asks here, whose
-    # answer may come late, when somebody has signed in again in another tab.
-    leave_session_alone(request)
-    state_of(request).only_asks = True
-    if found.notice is not None:
-        frame = found.notice.frame(signed_in=found.signed_in)
-        body = {**frame, **found.notice.body()}
-        return JsonResponse(body, status=401, headers={HEADER: found.notice.code})
-    if found.session_id is not None:
-        return JsonResponse(
-            {"live": True, "session": str(found.session_id), **_freshness(request)}
-        )
-    return JsonResponse({"code": "not_signed_in"}, status=401)
-
-
-def _freshness(request: HttpRequest) -> dict[str, str]:
-    """Return what only this answer can say, and none that a cache has kept."""
-    fresh = request.GET.get("fresh", "")
-    return {"fresh": fresh} if fresh.isalnum() and len(fresh) <= MOST_FRESHNESS else {}
 
 
 # A user's own sessions
@@ -196,11 +160,16 @@ def _current_id(request: HttpRequest) -> UUID | None:
 def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> list[UserSession]:
     """End the shown sessions that have expired unnoticed."""
     now = timezone.now()
-    due = [r.pk for r in shown if r.ended_at is None and r.expires_at and r.expires_at <= now]
+    live = [row for row in shown if row.ended_at is None]
+    due = [r.pk for r in live if _is_past(r.expires_at, now) or _is_past(r.ends_at, now)]
     if not due or not maintenance.expire(rows.filter(pk__in=due)):
         return shown
     fresh = rows.in_bulk([row.pk for row in shown])
     return [fresh.get(row.pk, row) for row in shown]
+
+
+def _is_past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now
 
 
 def _page_as_json(page: Any, entries: list[SessionInfo]) -> dict[str, Any]:

@@ -38,7 +38,22 @@ def test_a_setting_that_changes_is_seen_at_once(settings):
     assert conf.ACTIVITY_SECONDS == 60
 
 
-@pytest.mark.parametrize("key", ["LIMIT", "SLOT", "CLIENT_IP"])
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ({"IDLE_SECONDS": 300}, 30),
+        ({"IDLE_SECONDS": 86_400}, 60),
+        ({"IDLE_SECONDS": policy.staff_only}, 60),
+        ({"IDLE_SECONDS": 300, "ACTIVITY_SECONDS": 5}, 5),
+        ({"LIFETIME_SECONDS": 300}, None),
+    ],
+)
+def test_use_is_recorded_as_often_as_the_idle_limit_needs(settings, values, seconds):
+    settings.LIVE_SINGLE_SESSION = values
+    assert seconds == conf.ACTIVITY_SECONDS
+
+
+@pytest.mark.parametrize("key", ["LIMIT", "SLOT", "CLIENT_IP", "IDLE_SECONDS"])
 def test_a_dotted_path_stands_for_what_it_names(settings, key):
     settings.LIVE_SINGLE_SESSION = {key: "live_single_session.policy.staff_only"}
     assert getattr(conf, key) is policy.staff_only

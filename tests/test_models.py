@@ -31,6 +31,8 @@ def test_end_reasons_are_those_of_the_contract():
         "user_switched",
         "deactivated",
         "expired",
+        "idle",
+        "lifetime",
         "removed",
     ]
 

@@ -4,7 +4,8 @@ A session is trusted without asking the registry if its data holds a fingerprint
 and the cache has no mark of that key. The fingerprint is written after the registry has
 committed the key. The mark is set before the registry commits that the key is invalid, and
 is read along with the session. In all other cases the registry is asked. Marks are never
-removed, so that nobody can miss one.
+removed, so that nobody can miss one. A session with limits in time is trusted for as long
+as this process knows for certain that it is within them (``registry.uses``).
 """
 
 from collections.abc import Collection, Iterable
@@ -25,7 +26,7 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import gate, installation
+from live_single_session.registry import gate, installation, uses
 
 
 class CacheFailed(Exception):  # noqa: N818 - as Django names its own
@@ -113,6 +114,7 @@ class MarkedFence(Fence):
             and data.get(FINGERPRINT_KEY) == digest(str(key))
             and SESSION_ID_KEY in data
             and data.get(INSTALLATION_KEY) == name
+            and uses.is_in_time(data[SESSION_ID_KEY])
         )
 
     def belongs_to(self, row: UserSession) -> None:

@@ -1,4 +1,4 @@
-"""System checks of the settings: E001 to E004; ``check_dict`` for those of ``contrib``."""
+"""System checks of the settings: E001 to E004, E007; ``check_dict`` for ``contrib``."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,6 +18,8 @@ SETTING = "LIVE_SINGLE_SESSION"
 
 MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
 DISCLOSED = ("device", "time", "ip")
+# Seconds of a warning. WCAG 2.2, success criterion 2.2.1, asks for as many to extend a limit.
+LEAST_WARNING = 20
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,28 @@ class Rule:
 def register() -> None:
     """Register the check; called when the app is ready."""
     checks.register(check_settings, checks.Tags.security)
+    checks.register(check_warning, checks.Tags.security)
 
 
 def check_settings(**kwargs: Any) -> Messages:
     """E001 to E004: a value that the package can't work with."""
     return check_dict(SETTING, DEFAULTS, RULES, first_id=1)
+
+
+def check_warning(**kwargs: Any) -> Messages:
+    """E007: the warning would be there as soon as somebody stops typing."""
+    given = getattr(settings, SETTING, {})
+    values = {**DEFAULTS, **given} if isinstance(given, dict) else DEFAULTS
+    warning = values["WARN_SECONDS"]
+    return [
+        checks.Error(
+            f"{SETTING}['WARN_SECONDS'] is {warning!r}, and {key!r} is {values[key]!r}.",
+            hint="A session must go on for longer than its tabs are warned.",
+            id="live_single_session.E007",
+        )
+        for key in ("IDLE_SECONDS", "LIFETIME_SECONDS")
+        if _is_seconds(values[key]) and _is_seconds(warning) and values[key] <= warning
+    ]
 
 
 def check_dict(
@@ -123,6 +142,12 @@ def _is_callable(value: Any) -> bool:
     return isinstance(value, str) or callable(value)
 
 
+TIME_LIMIT = Rule(
+    lambda v: v is None or _is_seconds(v) or _is_callable(v),
+    "a number of seconds above 0, None, or the dotted path of a callable",
+    is_path=True,
+)
+
 RULES: dict[str, Rule] = {
     "LIMIT": Rule(
         lambda v: v is None or _is_count(v) or _is_callable(v),
@@ -156,6 +181,12 @@ RULES: dict[str, Rule] = {
     "ACTIVITY_SECONDS": Rule(
         lambda v: v is None or _is_seconds(v),
         "None or a number of seconds above 0",
+    ),
+    "IDLE_SECONDS": TIME_LIMIT,
+    "LIFETIME_SECONDS": TIME_LIMIT,
+    "WARN_SECONDS": Rule(
+        lambda v: _is_seconds(v) and v >= LEAST_WARNING,
+        f"a number of seconds, {LEAST_WARNING} or more (WCAG 2.2.1)",
     ),
     "KEEP_ENDED_DAYS": Rule(
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,

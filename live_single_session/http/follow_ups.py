@@ -143,7 +143,10 @@ def explain(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
 
 
 def _end_expired(row: UserSession) -> UserSession | None:
-    """End a live session if it has expired; return what to tell."""
+    """End a live session if it has expired, or its time is over; return what to tell."""
+    if ending.end_overdue(row):
+        row = records.find_session(None, row.pk) or row
+        return row if row.ended_at is not None else None
     if row.expires_at is None or row.expires_at > timezone.now():
         return None
     return records.find_session(None, row.pk) if ending.end_expired([row]) else None

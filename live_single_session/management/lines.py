@@ -7,16 +7,19 @@ from typing import Any
 from live_single_session.models import UserSession
 from live_single_session.session_info import SessionInfo
 
-_FORMAT = "{:<20} {:<10} {:<30} {:<17} {:<17} {}"
+_FORMAT = "{:<20} {:<10} {:<30} {:<17} {:<17} {:<17} {}"
 
-HEADING = _FORMAT.format("user", "slot", "device", "signed in (UTC)", "last seen (UTC)", "id")
+HEADING = _FORMAT.format(
+    "user", "slot", "device", "signed in (UTC)", "last seen (UTC)", "ends (UTC)", "id"
+)
 
 
 def line_of(row: UserSession, user: Any) -> str:
     """Return a session as text, in the columns of ``HEADING``, without secrets."""
-    device = SessionInfo(row).device or "unknown"
-    started, seen = _minute(row.started_at), _minute(row.last_seen_at)
-    return _FORMAT.format(user.get_username(), row.slot or "-", device, started, seen, row.pk)
+    info = SessionInfo(row)
+    times = [_minute(each) for each in (row.started_at, row.last_seen_at, info.ends_at)]
+    device = info.device or "unknown"
+    return _FORMAT.format(user.get_username(), row.slot or "-", device, *times, row.pk)
 
 
 def json_of(row: UserSession, user: Any) -> str:

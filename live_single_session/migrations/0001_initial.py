@@ -106,6 +106,27 @@ class Migration(migrations.Migration):
                     "last_seen_at",
                     models.DateTimeField(blank=True, null=True, verbose_name="last seen"),
                 ),
+                (
+                    "ends_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="The earliest of its limits in time, if it has any.",
+                        null=True,
+                        verbose_name="will end",
+                    ),
+                ),
+                (
+                    "ends_by",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("idle", "not used for too long"),
+                            ("lifetime", "the sign-in was too long ago"),
+                        ],
+                        max_length=32,
+                        verbose_name="why it will end",
+                    ),
+                ),
                 ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
                 (
                     "end_reason",
@@ -120,6 +141,8 @@ class Migration(migrations.Migration):
                             ("user_switched", "somebody else signed in in this browser"),
                             ("deactivated", "the account was deactivated"),
                             ("expired", "the session expired"),
+                            ("idle", "not used for too long"),
+                            ("lifetime", "the sign-in was too long ago"),
                             ("removed", "the session was removed on the server"),
                         ],
                         max_length=32,

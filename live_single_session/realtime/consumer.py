@@ -1,4 +1,4 @@
-"""The package's own websocket: says which session it watches, and when that has ended."""
+"""The package's own websocket: says which session it watches, and when that ends."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 
-from live_single_session.notices import EndNotice, in_language_of
+from live_single_session.notices import EndNotice, ending_frame, in_language_of
 from live_single_session.realtime import measures
 from live_single_session.realtime.asgi import (
     CLOSE_ENDED,
@@ -24,13 +24,16 @@ from live_single_session.realtime.asgi import (
     close,
     say,
 )
-from live_single_session.realtime.lookup import find_status
-from live_single_session.realtime.watcher import watching
+from live_single_session.realtime.lookup import find_status, look_up
+from live_single_session.realtime.watcher import get_watcher, watching
+from live_single_session.registry import time_limits, uses
+from live_single_session.registry.time_limits import Ahead
 from live_single_session.session_status import SessionStatus
 
 # How much a client, which has nothing to send, may send before it is disconnected.
 MOST_FRAMES = 16
 MOST_CHARACTERS = 4096
+ACTIVE_SECONDS = 5.0  # between two frames of use that count as one each; scripts take ten
 # For each session in this process. A browser needs one, or one for each tab.
 MOST_SOCKETS = 100
 
@@ -38,7 +41,7 @@ _sockets: Counter[UUID] = Counter()
 
 
 class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
-    """Serves the protocol of ``session.ready`` and ``session.ended``.
+    """Serves the protocol of ``session.ready``, ``session.ending`` and ``session.ended``.
 
     It has no channel of its own in the channel layer, so a failure of the layer doesn't end
     it.
@@ -75,34 +78,82 @@ def _counted(session_id: UUID) -> Iterator[bool]:
 
 
 async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatus) -> None:
-    assert found.session_id is not None  # noqa: S101
-    listener = asyncio.create_task(_listen(receive))
+    session_id: Any = found.session_id
+    warnings: asyncio.Queue[Ahead | None] = asyncio.Queue()
+    listener = asyncio.create_task(_listen(scope, receive, session_id))
+    busy: set[asyncio.Task[Any]] = {listener}
     try:
-        async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
+        async with watching(
+            session_id, found.user_pk, scope.get("tenant"), warnings.put_nowait
+        ) as ended:
             if not ended.done():
-                await _send(send, {"type": "session.ready", "session": str(found.session_id)})
-            waiting: set[asyncio.Future[Any]] = {listener, ended}
+                await _send(send, {"type": "session.ready", "session": str(session_id)})
+            if time_limits.in_force():
+                busy.add(asyncio.create_task(_warn(scope, send, session_id, warnings)))
+            waiting: set[asyncio.Future[Any]] = {*busy, ended}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                listener.cancel()
-                await asyncio.wait({listener})  # granian closes nothing while one receives
+                for task in busy:
+                    task.cancel()
+                await asyncio.wait(busy)  # granian closes nothing while one receives
                 await _send_notice(scope, send, ended.result(), signed_in=False)
-            elif listener.result() == CLOSE_TALKATIVE:
+            elif listener.done() and listener.result() == CLOSE_TALKATIVE:
                 await close(send, CLOSE_TALKATIVE)
     finally:
-        listener.cancel()
+        for task in busy:
+            task.cancel()
 
 
-async def _listen(receive: Receive) -> int | None:
-    """Ignore what the client sends, until it leaves or has sent too much."""
+async def _warn(
+    scope: Scope, send: Send, session_id: UUID, warnings: "asyncio.Queue[Ahead | None]"
+) -> int | None:
+    """Say when the session is about to end in time, and when it isn't any more."""
+    while True:
+        ahead = await warnings.get()
+        reason, seconds = (None, None) if ahead is None else (ahead.reason, ahead.seconds)
+        with in_language_of(scope):
+            frame = ending_frame(session_id, reason, seconds)
+        await _send(send, frame)
+
+
+async def _listen(scope: Scope, receive: Receive, session_id: UUID) -> int | None:
+    """Note the use of a session; ignore what else its client sends, until it is too much."""
+    loop = asyncio.get_running_loop()
     frames = characters = 0
+    used_at = -ACTIVE_SECONDS
     while frames <= MOST_FRAMES and characters <= MOST_CHARACTERS:
         message = await receive()
         if message["type"] == "websocket.disconnect":
             return None
-        frames += 1
-        characters += len(message.get("text") or message.get("bytes") or "")
+        text = message.get("text") or message.get("bytes") or ""
+        is_rare = loop.time() - used_at >= ACTIVE_SECONDS
+        if is_active := _is_active(text):
+            used_at = loop.time()
+            await _note_use(scope, session_id)
+        if not (is_active and is_rare):
+            frames += 1
+            characters += len(text)
     return CLOSE_TALKATIVE
+
+
+def _is_active(text: str | bytes) -> bool:
+    """Tell whether a frame says that somebody uses an open page."""
+    if len(text) > MOST_CHARACTERS:
+        return False
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(frame, dict) and frame.get("type") == "session.active"
+
+
+async def _note_use(scope: Scope, session_id: UUID) -> None:
+    watcher = get_watcher()
+    is_warned = watcher.is_warned(session_id)
+    if is_warned or uses.is_due(session_id):
+        await look_up(scope, uses.record, session_id)
+    if is_warned:
+        watcher.look_at(session_id)  # at once, also without a channel layer
 
 
 async def _send_notice(scope: Scope, send: Send, notice: EndNotice, *, signed_in: bool) -> None:

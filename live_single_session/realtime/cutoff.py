@@ -18,7 +18,7 @@ from live_single_session.realtime.asgi import (
     accept,
     close,
 )
-from live_single_session.realtime.watcher import Ended
+from live_single_session.realtime.waiter import Ended
 
 GRACE_SECONDS = 5.0  # between the news that the client has left and the cancellation
 

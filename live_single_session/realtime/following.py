@@ -12,7 +12,8 @@ from uuid import UUID
 
 from live_single_session.notices import EndNotice
 from live_single_session.realtime.asgi import Scope, required
-from live_single_session.realtime.watcher import Ended, watching
+from live_single_session.realtime.waiter import Ended
+from live_single_session.realtime.watcher import watching
 from live_single_session.registry import engine
 
 

@@ -26,8 +26,11 @@ from live_single_session.realtime.asgi import (
 from live_single_session.realtime.consumer import SingleSessionConsumer
 from live_single_session.realtime.cutoff import Exchange, Websocket
 from live_single_session.realtime.following import following
-from live_single_session.realtime.lookup import find_status
-from live_single_session.realtime.watcher import Ended, watching
+from live_single_session.realtime.lookup import find_status, look_up
+from live_single_session.realtime.waiter import Ended
+from live_single_session.realtime.watcher import watching
+from live_single_session.registry import uses
+from live_single_session.site_urls import status_url
 
 
 class Guard:
@@ -49,6 +52,8 @@ class Guard:
         elif found.notice is not None:
             await _turn_away(scope, receive, send, found.notice)
         elif found.session_id is not None:
+            if _is_use(scope) and uses.is_due(found.session_id):
+                await look_up(scope, uses.record, found.session_id)
             async with watching(found.session_id, found.user_pk, scope.get("tenant")) as ended:
                 if ended.done():
                     await _turn_away(scope, receive, send, ended.result())
@@ -116,6 +121,13 @@ def _is_our_own(scope: Scope) -> bool:
     prefixes = {"", scope.get("root_path", ""), settings.FORCE_SCRIPT_NAME or ""}
     own = conf.WEBSOCKET_PATH
     return own is not None and scope["path"] in {f"{p.rstrip('/')}{own}" for p in prefixes}
+
+
+def _is_use(scope: Scope) -> bool:
+    """Tell whether a request to an app beside Django is use of its session."""
+    names = {name for name, _ in scope.get("headers", ())}
+    is_passive = b"session-passive" in names or b"sec-purpose" in names
+    return scope["type"] == "http" and not is_passive and scope["path"] != status_url()
 
 
 def _is_somebody(scope: Scope) -> bool:

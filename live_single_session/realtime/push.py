@@ -23,7 +23,7 @@ from live_single_session.realtime import measures
 from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.realtime.layer import find_layer
 from live_single_session.realtime.layer_hosts import layer_hosts
-from live_single_session.registry import db, threads
+from live_single_session.registry import db, events, threads
 from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
@@ -38,6 +38,7 @@ def connect() -> None:
     """Listen for ended sessions; called when the app is ready."""
     session_started.connect(get_ready, dispatch_uid="live_single_session.realtime.push")
     session_ended.connect(tell_tabs, dispatch_uid="live_single_session.realtime.push")
+    events.prolonged.connect(tell_prolonged, dispatch_uid="live_single_session.realtime.push")
 
 
 def group_of(user_pk: object, using: str) -> str:
@@ -53,10 +54,20 @@ def group_of(user_pk: object, using: str) -> str:
 
 def tell_tabs(session: UserSession, batch: tuple[UserSession, ...], **kwargs: Any) -> None:
     """Send one message about all the sessions of a user that ended batch."""
+    if session is batch[0]:
+        _send(*push_message(batch))
+
+
+def tell_prolonged(session: UserSession, **kwargs: Any) -> None:
+    """Send a message that a session will not end yet, of whose end its tabs were warned."""
+    message = {"type": MESSAGE_TYPE, "version": 1, "ended": [], "prolonged": [str(session.pk)]}
+    _send(group_of(session.user_id, db.database()), message)
+
+
+def _send(group: str, message: dict[str, Any]) -> None:
     layer = find_layer()
-    if layer is None or session is not batch[0]:
+    if layer is None:
         return
-    group, message = push_message(batch)
     if start := start_native_thread():
         outbox.open(start)
         if not outbox.send(group, message, wait=not silence.is_remembered()):

@@ -11,7 +11,8 @@ from django.contrib.auth import SESSION_KEY
 from django.http import StreamingHttpResponse
 
 from live_single_session.models import SESSION_ID_KEY, as_uuid
-from live_single_session.realtime.watcher import Ended, watching
+from live_single_session.realtime.waiter import Ended
+from live_single_session.realtime.watcher import watching
 
 PATIENCE_SECONDS = 5.0  # with a stream that was interrupted and goes on to wait
 TOO_MANY_CANCELLATIONS = 3  # that a stream swallows: its author is to know

@@ -12,7 +12,7 @@ capacity drops messages silently.
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -22,24 +22,27 @@ from live_single_session.conf import conf
 from live_single_session.models import as_uuid
 from live_single_session.notices import EndNotice
 from live_single_session.realtime import measures
-from live_single_session.realtime.lookup import Place, place_of
-from live_single_session.realtime.push import MESSAGE_TYPE, group_of
-from live_single_session.realtime.recheck import Found, ended_in
+from live_single_session.realtime.countdown import Countdown
+from live_single_session.realtime.lookup import place_of
+from live_single_session.realtime.push import MESSAGE_TYPE
+from live_single_session.realtime.recheck import ended_in
 from live_single_session.realtime.subscription import Subscription
+from live_single_session.realtime.waiter import Ended, Waiter
+from live_single_session.registry.time_limits import Ahead
 
 logger = logging.getLogger("live_single_session")
 
 RETRY_SECONDS = 1.0  # after the registry could not be asked
-FIRST_LOOK_SECONDS = 5.0  # that a connection waits for it
-
-Ended = asyncio.Future[EndNotice]
 
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def watching(
-    session_id: UUID, user_pk: object, tenant: object = None
+    session_id: UUID,
+    user_pk: object,
+    tenant: object = None,
+    on_ending: Callable[[Ahead | None], None] | None = None,
 ) -> AsyncIterator[Ended]:
     """Watch one session for as long as the context lasts.
 
@@ -50,12 +53,14 @@ async def watching(
         session_id: the ``UserSession.id``.
         user_pk: the primary key of its user.
         tenant: whose it is, where that is known and tenants have tables of their own.
+        on_ending: called when it is about to end in time, perhaps again; with None when it
+            isn't any more.
 
     Yields:
         a future of the notice, which is done when the session has ended.
     """
     watcher = get_watcher()
-    waiter = watcher.enter(Waiter(session_id, user_pk, await place_of(tenant)))
+    waiter = watcher.enter(Waiter(session_id, user_pk, await place_of(tenant), on_ending))
     try:
         await waiter.looked()
         yield waiter.ended
@@ -71,41 +76,6 @@ def get_watcher() -> "Watcher":
     return _watchers[loop]
 
 
-class Waiter:
-    """One connection that waits for the end of its session."""
-
-    __slots__ = ("_first_look", "ended", "group", "place", "session_id", "user_pk")
-
-    def __init__(self, session_id: UUID, user_pk: object, place: Place) -> None:
-        loop = asyncio.get_running_loop()
-        self.session_id = session_id
-        self.user_pk = user_pk
-        self.place = place
-        self.group = group_of(user_pk, place.using)
-        self.ended: Ended = loop.create_future()
-        # Deleted once it is done: an idle connection must stay cheap.
-        self._first_look: asyncio.Future[None] | None = loop.create_future()
-
-    async def looked(self) -> None:
-        """Wait until the registry was asked, or is too slow, or the session has ended."""
-        if self._first_look is not None:
-            await asyncio.wait({self._first_look}, timeout=FIRST_LOOK_SECONDS)
-            self._first_look = None
-
-    def is_answered(self, found: Found | None, place: Place) -> bool:
-        """Tell whether an answer from some place is one about this connection's session."""
-        return found is None or not found.is_missing or self.place.is_surely(place)
-
-    def look_is_done(self) -> None:
-        if self._first_look is not None and not self._first_look.done():
-            self._first_look.set_result(None)
-
-    def end(self, notice: EndNotice) -> None:
-        if not self.ended.done():
-            self.ended.set_result(notice)
-        self.look_is_done()
-
-
 class Watcher:
     """Watches the sessions of all connections of one process and event loop."""
 
@@ -119,6 +89,16 @@ class Watcher:
         self._task: asyncio.Task[None] | None = None
         self._is_registry_away = False
         self._is_recheck = False
+        self._countdown = Countdown(look_at=self.look_at)
+
+    def look_at(self, session_id: UUID) -> None:
+        """Ask the registry about one session now."""
+        self._unseen |= self._waiters.get(session_id, set())
+        self._changed.set()
+
+    def is_warned(self, session_id: UUID) -> bool:
+        """Tell whether connections know that a session is about to end in time."""
+        return any(waiter.is_warned for waiter in self._waiters.get(session_id, ()))
 
     def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
@@ -138,6 +118,8 @@ class Watcher:
         self._unseen.discard(waiter)
         _discard(self._waiters, waiter.session_id, waiter)
         _discard(self._groups, waiter.group, waiter)
+        if waiter.session_id not in self._waiters:
+            self._countdown.forget(waiter.session_id)
         self._changed.set()
 
     async def _run(self) -> None:
@@ -190,6 +172,8 @@ class Watcher:
             try:
                 users = {w.session_id: w.user_pk for w in here}
                 ended = await ended_in(place, users, ask_engine=ask_engine)
+                going_on = [w for w in here if w.session_id not in ended]
+                await self._countdown.update(place, going_on)
             except Exception as error:
                 self._note_failure(error)
                 measures.rechecked.send_robust(None, outcome=measures.FAILED)
@@ -235,6 +219,7 @@ class Watcher:
             return
         try:
             notices = [EndNotice.unpack(packed) for packed in message["ended"]]
+            prolonged = [as_uuid(each) for each in message.get("prolonged", ())]
         except (KeyError, TypeError, AttributeError):  # from another version of the package
             self._invalidate_all()
             self._changed.set()
@@ -242,6 +227,8 @@ class Watcher:
         for notice in notices:
             for waiter in self._waiters.get(as_uuid(notice.session), ()):  # type: ignore[arg-type]
                 waiter.end(notice)
+        for session_id in prolonged:
+            self.look_at(session_id)  # type: ignore[arg-type]
 
 
 def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:

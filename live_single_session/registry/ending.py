@@ -2,17 +2,18 @@
 
 import uuid
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from live_single_session.exceptions import Busy
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import cleanup, db, engine, events, records
-from live_single_session.session_user import is_valid
+from live_single_session.registry import cleanup, db, engine, events, records, time_limits
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -62,7 +63,8 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
     """
     ended: dict[uuid.UUID, UserSession | None] = {}
     for chunk in db.chunks(session_ids):
-        unexpired = db.rows().live().filter(pk__in=chunk, expires_at__gt=db.Now())
+        live = db.rows().live().filter(time_limits.within(), pk__in=chunk)
+        unexpired = live.filter(expires_at__gt=db.Now())
         sound = unexpired.filter(**_active_user())
         doubtful = set(chunk) - set(sound.values_list("pk", flat=True))
         if doubtful:
@@ -71,10 +73,28 @@ def ended_among(session_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, UserSessi
 
 
 def is_held(row: UserSession, now: datetime) -> bool:
-    """Tell whether the engine still has a session, or a token has not expired yet."""
+    """Tell whether the engine still has a session, or a token has not expired yet; in time."""
+    if time_limits.is_over(row, now):
+        return False
     if row.session_key:
         return engine.holds(row.session_key, row.user_id)
     return row.expires_at is None or row.expires_at > now
+
+
+def end_overdue(row: UserSession) -> bool:
+    """Tell whether the time of a live session is over; it ends, unless its user is locked."""
+    match = Q(pk=row.pk) & time_limits.overdue()
+    if row.ends_at is None or not db.rows().filter(match).exists():
+        return False
+    with suppress(Busy):
+        end_where(row.user_id, row.ends_by, match, wait=False)
+    return True
+
+
+def end_forgotten(rows: Iterable[UserSession], now: datetime) -> None:
+    """End live rows that ``is_held()`` is false of; the caller holds their users' locks."""
+    for reason, group in time_limits.by_reason(rows, now).items():
+        end_rows(group, reason, now)
 
 
 def end_where(
@@ -96,34 +116,6 @@ def end_where(
     except get_user_model().DoesNotExist:
         return 0
     return len(rows)
-
-
-@sensitive_variables()
-def end_outdated(user: Any, keep: uuid.UUID | None) -> int:
-    """End the sessions of a user who has got a new password; return how many they were.
-
-    Args:
-        user: the user, with the new password.
-        keep: the session in which it was changed. One that was signed in to with the new
-            password already, perhaps in the same browser, lives on as well.
-    """
-    try:
-        with db.locked({user.pk}) as now:
-            live = db.rows().live().of(user).exclude(Q(pk=keep))
-            outdated = [row for row in live if not _fits(row.session_key, user)]
-            for row in outdated:
-                records.remember_user(row, user)
-            end_rows(outdated, EndReason.PASSWORD_CHANGED, now)
-    except get_user_model().DoesNotExist:
-        return 0
-    return len(outdated)
-
-
-@sensitive_variables()
-def _fits(session_key: str, user: Any) -> bool:
-    """Tell whether the data of a session has the hash of its user's password."""
-    data = engine.data_of(session_key) if session_key else {}
-    return SESSION_KEY in data and is_valid(data, user)
 
 
 @sensitive_variables()
@@ -218,7 +210,7 @@ def _ended_of_doubtful(ids: set[uuid.UUID]) -> dict[uuid.UUID, UserSession | Non
     for row in doubtful.live().select_related("user"):
         if not getattr(row.user, "is_active", True):
             end_where(row.user_id, EndReason.DEACTIVATED, Q(pk=row.pk), wait=False)
-        elif not is_held(row, now):
+        elif not end_overdue(row) and not is_held(row, now):
             end_expired([row], wait=False)
     # Of users who were deleted past Django's signals: nobody is left to be locked.
     orphans = doubtful.live().exclude(user__in=get_user_model()._base_manager.all())

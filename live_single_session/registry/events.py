@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from django.dispatch import Signal
 from django.http import HttpRequest
 
 from live_single_session.exceptions import LoginRefused
@@ -22,6 +23,9 @@ from live_single_session.signals import (
 
 logger = logging.getLogger("live_single_session")
 
+# Sent with ``session`` when a session that was about to end in time has been used.
+prolonged = Signal()
+
 _untold: ContextVar[list[tuple[UserSession, ...]] | None] = ContextVar(
     "live_single_session_untold", default=None
 )
@@ -33,6 +37,11 @@ def send_started(row: UserSession, request: HttpRequest | None) -> None:
         "Session %s of user %s started", row.pk, row.user_id, extra=_facts("started", row)
     )
     session_started.send_robust(UserSession, session=row, request=request)
+
+
+def send_prolonged(row: UserSession) -> None:
+    """Say that a session will not end yet, of whose end its tabs may have been warned."""
+    prolonged.send_robust(UserSession, session=row)
 
 
 def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:

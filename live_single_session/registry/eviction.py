@@ -41,7 +41,7 @@ def enforce_limit(
     if excess and (refusing or len(evicted) < len(excess)):
         held = limits.oldest_first(held, terms)
         raise LoginRefused(current.user, held, terms, current.serial)
-    ending.end_rows(forgotten, EndReason.EXPIRED, lock.now)
+    ending.end_forgotten(forgotten, lock.now)
     ending.end_rows(evicted, EndReason.SUPERSEDED, lock.now, replaced_by=current)
 
 

@@ -20,7 +20,16 @@ from live_single_session.models import (
     as_uuid,
     digest,
 )
-from live_single_session.registry import db, engine, installation, lifecycle, records
+from live_single_session.registry import (
+    db,
+    ending,
+    engine,
+    installation,
+    lifecycle,
+    records,
+    time_limits,
+    uses,
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,10 @@ REPLACED = Verdict(opens=False, is_replaced=True)
 @sensitive_variables()
 def live_id_of(session_key: str) -> uuid.UUID | None:
     """Return the id of the live session whose current key this is, in one query."""
-    rows = db.rows().live().filter(key_digest=digest(session_key))
+    rows = db.rows().live().filter(time_limits.within(), key_digest=digest(session_key))
+    if time_limits.in_force():
+        row = uses.look(rows)
+        return None if row is None else row.pk
     found: uuid.UUID | None = rows.values_list("pk", flat=True).first()
     return found
 
@@ -87,19 +99,26 @@ def judge_by(live_id: uuid.UUID | None, session_key: str, data: Mapping[str, Any
 def judge_id(data: Mapping[str, Any]) -> Verdict:
     """Decide by the id alone, where the cookie is the session itself."""
     named = as_uuid(data.get(SESSION_ID_KEY))
-    row = None if named is None else db.rows().filter(pk=named).first()
-    if row is not None and row.ended_at is None:
+    row = None if named is None else uses.look(db.rows().filter(pk=named))
+    if row is not None and not _is_over(row):
         return Verdict(opens=True, row_id=row.pk, expires_at=row.expires_at)
     return Verdict(opens=False, ended_id=named)
+
+
+def _is_over(row: Any) -> bool:
+    """Tell whether a session has ended, or ends now because its time is over."""
+    if row.ended_at is not None:
+        return True
+    return time_limits.is_over(row, row.registry_now) and ending.end_overdue(row)
 
 
 @sensitive_variables()
 def _judge_unnamed(session_key: str) -> Verdict:
     """Decide about a session without an id, by any row that knows its key."""
-    row = db.rows().filter(records.knows(session_key)).first()
+    row = uses.look(db.rows().filter(records.knows(session_key)))
     if row is None:
         return ADOPTABLE
-    if row.ended_at is not None:
+    if _is_over(row):
         return Verdict(opens=False, ended_id=row.pk)
     if row.key_digest == digest(session_key):  # it has been adopted since it was looked up
         return Verdict(opens=True, row_id=row.pk, expires_at=row.expires_at)
@@ -108,10 +127,10 @@ def _judge_unnamed(session_key: str) -> Verdict:
 
 @sensitive_variables()
 def _judge_named(named: uuid.UUID, session_key: str, data: Mapping[str, Any]) -> Verdict:
-    row = db.rows().filter(pk=named).first()
+    row = uses.look(db.rows().filter(pk=named))
     if row is None:
         return _judge_unknown(named, session_key, data)
-    if row.ended_at is not None:
+    if _is_over(row):
         return Verdict(opens=False, ended_id=row.pk)
     if _may_take_over(row, session_key, data) and lifecycle.take_over(row, session_key):
         return Verdict(opens=True, row_id=row.pk)

@@ -1,4 +1,4 @@
-"""Change live sessions: a new key, adoption, another expiry, the last use."""
+"""Change live sessions: a new key, adoption, another expiry."""
 
 import uuid
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Q
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -183,23 +182,6 @@ def bury(user: Any, session_key: str, reason: str) -> None:
             rows = [_insert_adopted(user, terms, None, lock, session_key)]
         live = [row for row in rows if row.ended_at is None and row.user_id == user.pk]
         ending.end_rows(live, reason, lock.now)  # another request may have adopted it meanwhile
-
-
-def touch(session_id: uuid.UUID, seconds: float) -> bool:
-    """Record that a session is in use, without a lock: this ends nobody.
-
-    Args:
-        session_id: which one.
-        seconds: a record that is newer than this is left as it is.
-
-    Returns:
-        whether there was something to record.
-    """
-    stale = Q(last_seen_at__isnull=True) | Q(
-        last_seen_at__lt=db.Now() - timedelta(seconds=seconds)
-    )
-    live = db.rows().live().filter(stale, pk=session_id)
-    return live.update(last_seen_at=db.Now()) == 1
 
 
 def _set_expiry(

@@ -1,4 +1,4 @@
-"""The rules of a login: its slot, the limit there, and what happens over the limit."""
+"""The rules of a login: its slot, the limits there, and what happens over the limit."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from live_single_session import policy
-from live_single_session.conf import conf
-from live_single_session.exceptions import Terms
+from live_single_session.conf import Seconds, conf
+from live_single_session.exceptions import Terms, TimeLimits
 from live_single_session.models import (
     UserSession,
 )
@@ -35,12 +35,13 @@ def over_limit(rows: Iterable[UserSession], terms: Terms, places: int = 1) -> li
 def terms_for(user: Any, request: HttpRequest | None) -> Terms:
     """Return the rules that apply to a user's login by this request."""
     if getattr(request, "single_session_exempt", False):
-        return Terms(EXEMPT_SLOT, None, policy.END_OLDEST)
+        return Terms(EXEMPT_SLOT, None, policy.END_OLDEST, time=time_limits_for(user, request))
     state = state_of(request)
     expected_serial = state.take_over
     on_limit = conf.ON_LIMIT if expected_serial is None else policy.END_OLDEST
     slot, limit = _slot_for(user, request), limit_for(user, request)
-    return Terms(slot, limit, on_limit, by_use(), expected_serial, state.chosen)
+    time = time_limits_for(user, request)
+    return Terms(slot, limit, on_limit, by_use(), expected_serial, state.chosen, time)
 
 
 def by_use() -> bool:
@@ -75,6 +76,25 @@ def _checked_limit(user: Any, request: HttpRequest | None) -> int | None:
     if limit is None or (isinstance(limit, int) and limit >= 1 and limit is not True):
         return limit
     raise ImproperlyConfigured(f"LIMIT must be a positive int or None, not {limit!r}.")
+
+
+def time_limits_for(user: Any, request: HttpRequest | None) -> TimeLimits:
+    """Return the limits in time of a user's session; raise what their callables raise."""
+    with _naming("IDLE_SECONDS", user):
+        idle = _checked_seconds("IDLE_SECONDS", conf.IDLE_SECONDS, user, request)
+    with _naming("LIFETIME_SECONDS", user):
+        lifetime = _checked_seconds("LIFETIME_SECONDS", conf.LIFETIME_SECONDS, user, request)
+    return TimeLimits(idle, lifetime, conf.ACTIVITY_SECONDS or 0.0)
+
+
+def _checked_seconds(
+    setting: str, seconds: Seconds, user: Any, request: HttpRequest | None
+) -> float | None:
+    if callable(seconds):
+        seconds = seconds(user, request)
+    if seconds is None or (isinstance(seconds, int | float) and seconds > 0):
+        return seconds
+    raise ImproperlyConfigured(f"{setting} must be a number above 0 or None, not {seconds!r}.")
 
 
 def _slot_for(user: Any, request: HttpRequest | None) -> str:

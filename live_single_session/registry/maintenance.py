@@ -19,11 +19,15 @@ from live_single_session.models import (
     UserSession,
     UserSessionQuerySet,
 )
-from live_single_session.registry import db, ending, events, eviction, limits
+from live_single_session.registry import db, ending, events, eviction, limits, time_limits
 
 
 def end_many(
-    rows: UserSessionQuerySet, reason: str, progress: Callable[[int], None] | None = None
+    rows: UserSessionQuerySet,
+    reason: str,
+    progress: Callable[[int], None] | None = None,
+    *,
+    still: Q | None = None,
 ) -> int:
     """End sessions of many users, in batches: each takes the same few queries, and commits.
 
@@ -33,6 +37,7 @@ def end_many(
         rows: which ones; those that have ended already are left alone.
         reason: an ``EndReason``.
         progress: called after each batch with the number of sessions that were looked at.
+        still: what they must match even then, when their users are locked.
 
     Returns:
         how many this call ended.
@@ -41,7 +46,7 @@ def end_many(
     with events.at_last():
         for batch in db.batches(rows.live()):
             users = {user_pk for _, user_pk in batch}
-            match = Q(pk__in=[pk for pk, _ in batch])
+            match = Q(pk__in=[pk for pk, _ in batch]) & (still or Q())
             with suppress(get_user_model().DoesNotExist), db.locked(users) as now:
                 found = list(db.rows().live().filter(match).select_related("user"))
                 ending.end_rows(found, reason, now)
@@ -53,7 +58,7 @@ def end_many(
 
 @sensitive_variables()
 def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = None) -> int:
-    """End sessions that have expired unnoticed.
+    """End sessions that have expired unnoticed, or whose time is over.
 
     The engine is asked, since the expiry that the registry knows may be outdated.
 
@@ -67,6 +72,9 @@ def expire(rows: UserSessionQuerySet, progress: Callable[[int], None] | None = N
             ended += ending.end_expired(gone)
         if progress is not None:
             progress(len(batch))
+    for reason in time_limits.in_force():
+        overdue = time_limits.overdue() & Q(ends_by=reason)
+        ended += end_many(rows.filter(overdue), reason, progress, still=overdue)
     return ended
 
 
@@ -130,7 +138,7 @@ def enforce(user: Any) -> list[UserSession]:
         with db.locked({user.pk}) as now:
             rows = list(db.rows().of(user).live())
             for found in _slots_over_limit(user, rows, now):
-                ending.end_rows(found.forgotten, EndReason.EXPIRED, now)
+                ending.end_forgotten(found.forgotten, now)
                 ending.end_rows(
                     found.excess, EndReason.SUPERSEDED, now, replaced_by=found.newest
                 )

@@ -151,6 +151,8 @@ def insert(
         started_at=now,
     )
     remember_user(row, user)
+    row.ends_at, row.ends_by = terms.time.end_of(now, now)
+    row.last_seen_at = None if terms.time.idle is None else now
     if token_lifetime is not None:
         row.kind, row.expires_at = UserSession.Kind.TOKEN, now + token_lifetime
     elif session is not None:

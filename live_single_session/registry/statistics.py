@@ -15,7 +15,7 @@ from django.db.models import Count, DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Coalesce
 
 from live_single_session.models import UserSession
-from live_single_session.registry import db, limits
+from live_single_session.registry import db, limits, time_limits
 
 DAY = timedelta(days=1)
 LIMITS = (1, 2, 3, 4, 5)  # that a site may think of
@@ -77,7 +77,7 @@ def summarize(user: Any = None) -> Summary:
 def _counted(user: Any) -> Iterator[Any]:
     """Yield how many live sessions each user has, each user's slots one after the other."""
     a_day_ago = ExpressionWrapper(db.Now() - DAY, DateTimeField())
-    rows = UserSession.objects.using(db.database()).live()
+    rows = UserSession.objects.using(db.database()).live().filter(time_limits.within())
     if user is not None:
         rows = rows.of(user)
     unexpired = rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=db.Now()))

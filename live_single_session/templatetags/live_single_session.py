@@ -16,11 +16,20 @@ from django.utils.translation import gettext as _
 
 from live_single_session.conf import conf
 from live_single_session.django_internals import loaded_data, loaded_user
-from live_single_session.models import SESSION_ID_KEY
-from live_single_session.site_urls import login_url, not_you_url, socket_path, status_url
+from live_single_session.models import SESSION_ID_KEY, EndReason
+from live_single_session.registry import time_limits
+from live_single_session.site_urls import (
+    active_url,
+    login_url,
+    not_you_url,
+    reverse_or_none,
+    socket_path,
+    status_url,
+)
 
 SCRIPT = "live_single_session/live-single-session.js"
 KEEPER = "live_single_session/live-single-session-keep.js"
+TIMER = "live_single_session/live-single-session-time.js"
 ON_ENDED = ("dialog", "redirect", "reload", "none")
 
 register = template.Library()
@@ -87,10 +96,29 @@ def script_tag(
         "data-recheck": conf.RECHECK_SECONDS,
     }
     script = format_html("<script{}></script>", flatatt(attributes | _texts()))
+    if time_limits.in_force():
+        script += _timer(attributes["nonce"])
     if is_anonymous or not (keep_drafts or keep_fragment):
         return script
     owner = _owner_of_drafts(request) if keep_drafts else None
     return script + _keeper(owner, keep_fragment, attributes["nonce"])
+
+
+def _timer(nonce: object) -> SafeString:
+    """Return the script that tells of use, and warns before the session ends in time."""
+    attributes = {
+        "src": static(TIMER),
+        "defer": True,
+        "nonce": nonce,
+        "data-idle": EndReason.IDLE in time_limits.in_force(),
+        "data-active-url": active_url(),
+        "data-sessions-url": reverse_or_none("live_single_session:sessions") or "",
+        "data-text-title": _("You will be signed out soon"),
+        "data-text-stay": _("Stay signed in"),
+        "data-text-leave": _("Sign out now"),
+        "data-text-close": _("Close"),
+    }
+    return format_html("<script{}></script>", flatatt(attributes))
 
 
 def _keeper(owner: str | None, keep_fragment: bool, nonce: object) -> SafeString:

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from django.contrib.staticfiles import finders
 
-from live_single_session.templatetags.live_single_session import KEEPER, SCRIPT
+from live_single_session.templatetags.live_single_session import KEEPER, SCRIPT, TIMER
 from tests.servers.npm import npm
 
 DIALOG = "  // ---- The dialog ---"  # what follows runs when there is something to show
@@ -39,3 +39,8 @@ def test_most_of_it_is_for_when_there_is_something_to_show(code):
 def test_what_keeps_drafts_is_small_too():
     with open(finders.find(KEEPER), encoding="utf-8") as file:
         assert minified_and_gzipped(file.read()) <= 1024
+
+
+def test_what_warns_of_limits_in_time_is_small_too():
+    with open(finders.find(TIMER), encoding="utf-8") as file:
+        assert minified_and_gzipped(file.read()) <= 3.5 * 1024

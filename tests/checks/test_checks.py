@@ -114,6 +114,12 @@ def test_e002_unknown_key_names_the_nearest(settings, key, nearest):
         ("DISCLOSE", ([],)),
         ("DISCLOSE", None),
         ("ACTIVITY_SECONDS", 0),
+        ("IDLE_SECONDS", 0),
+        ("IDLE_SECONDS", True),
+        ("LIFETIME_SECONDS", -1),
+        ("LIFETIME_SECONDS", []),
+        ("WARN_SECONDS", 19),
+        ("WARN_SECONDS", None),
         ("KEEP_ENDED_DAYS", -1),
         ("KEEP_ENDED_DAYS", None),
     ],
@@ -141,11 +147,25 @@ def test_e003_wrong_value_names_its_key(settings, key, value):
         ("DISCLOSE", ()),
         ("DISCLOSE", ["ip"]),
         ("ACTIVITY_SECONDS", 60),
+        ("IDLE_SECONDS", 900),
+        ("IDLE_SECONDS", lambda user, request: None),
+        ("LIFETIME_SECONDS", 86_400),
+        ("WARN_SECONDS", 20),
         ("KEEP_ENDED_DAYS", 0),
     ],
 )
 def test_values_of_the_contract_pass(settings, key, value):
     settings.LIVE_SINGLE_SESSION = {key: value}
+    assert messages() == {}
+
+
+@pytest.mark.parametrize("key", ["IDLE_SECONDS", "LIFETIME_SECONDS"])
+def test_e007_a_session_is_warned_from_its_beginning(settings, key):
+    settings.LIVE_SINGLE_SESSION = {key: 60}
+    found = messages()
+    assert found.keys() == {"E007"}
+    assert repr(key) in found["E007"].msg
+    settings.LIVE_SINGLE_SESSION = {key: 60, "WARN_SECONDS": 20}
     assert messages() == {}
 
 

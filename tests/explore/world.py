@@ -13,14 +13,13 @@ from django.db import connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from live_single_session.http import activity
 from live_single_session.models import (
     FINGERPRINT_KEY,
     INSTALLATION_KEY,
     SESSION_ID_KEY,
     UserSession,
 )
-from live_single_session.registry import engine
+from live_single_session.registry import engine, uses
 from tests.explore.steps import wait_for_turn
 from tests.site.people import credentials
 
@@ -87,7 +86,7 @@ class World:
         UserSession.objects.all().delete()
         Session.objects.all().delete()
         caches["default"].clear()
-        activity.memory.clear()
+        uses.memory.clear()
         self.answers: list[int] = []
         self.cookies: list[str | None] = []
         self.others: list[str] = []

@@ -72,6 +72,7 @@ def test_tokens(name: str, settings: Any) -> None:
     ("method", "path"),
     [
         ("GET", "/status/"),
+        ("POST", "/active/"),
         ("GET", "/"),
         ("POST", "/{session}/end/"),
         ("POST", "/end-others/"),

@@ -9,9 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from live_single_session import registry
-from live_single_session.http import activity
 from live_single_session.models import UserSession
-from live_single_session.registry import lifecycle
+from live_single_session.registry import uses
 from tests.helpers.browsers import AsyncBrowser, Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
@@ -19,9 +18,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.s
 
 @pytest.fixture(autouse=True)
 def _forgetful(alice):
-    activity.memory.clear()
+    uses.memory.clear()
     yield
-    activity.memory.clear()
+    uses.memory.clear()
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def clock(monkeypatch):
     class Clock:
         value = 1000.0
 
-    monkeypatch.setattr(activity.time, "monotonic", lambda: Clock.value)
+    monkeypatch.setattr(uses.time, "monotonic", lambda: Clock.value)
     return Clock
 
 
@@ -109,7 +108,7 @@ def test_those_unused_the_longest_give_way(laptop, phone, policy):
     phone.sign_in()
     UserSession.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
     laptop.who()
-    activity.memory.clear()
+    uses.memory.clear()
     laptop.who()
     Browser().sign_in()
     assert (laptop.who(), phone.who()) == ("alice", None)
@@ -128,8 +127,8 @@ def test_an_ended_session_is_not_touched(laptop, policy):
     laptop.sign_in()
     row = UserSession.objects.get()
     registry.end(row, "revoked")
-    assert not lifecycle.touch(row.pk, 60)
-    assert not lifecycle.touch(uuid.uuid4(), 60)
+    assert not uses.record(row.pk)
+    assert not uses.record(uuid.uuid4())
 
 
 def test_a_failure_harms_no_request(laptop, policy, monkeypatch, caplog):
@@ -138,14 +137,14 @@ def test_a_failure_harms_no_request(laptop, policy, monkeypatch, caplog):
 
     policy(ACTIVITY_SECONDS=60)
     laptop.sign_in()
-    activity.memory.clear()
-    monkeypatch.setattr(lifecycle, "touch", fail)
+    uses.memory.clear()
+    monkeypatch.setattr(uses, "_touch", fail)
     assert laptop.who() == "alice"
     assert "could not be recorded" in caplog.text
 
 
 def test_the_memory_is_bounded(clock):
-    memory = activity.Memory(3)
+    memory = uses.Memory(3)
     ids = [uuid.uuid4() for _ in range(5)]
     for session_id in ids:
         memory.note(session_id)

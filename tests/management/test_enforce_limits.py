@@ -170,6 +170,8 @@ def test_list_sessions(three, bob, policy):
         "last",
         "seen",
         "(UTC)",
+        "ends",
+        "(UTC)",
         "id",
     ]
     assert [line.split()[0] for line in lines[1:]] == ["alice"] * 3 + ["bob"]

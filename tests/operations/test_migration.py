@@ -4,6 +4,7 @@ Nobody sees a 5xx: `Browser` looks at each answer.
 """
 
 import importlib.util
+import json
 
 import pytest
 from django.contrib.auth.signals import user_logged_out
@@ -71,6 +72,54 @@ def test_from_django_single_session(walk):
 
 def test_from_django_preventconcurrentlogins(walk):
     follow(walk, PREVENT, "preventconcurrentlogins")
+
+
+@pytest.mark.parametrize(
+    ("heading", "app"),
+    [
+        ("From django-session-security", "session_security"),
+        ("From django-session-timeout", "django_session_timeout"),
+    ],
+)
+def test_from_packages_that_sign_out_in_time(walk, heading, app):
+    written = {}
+    exec(block(PAGE, heading, "LIVE_SINGLE_SESSION"), written)
+    new = {**NEW, "LIVE_SINGLE_SESSION": json.dumps(written["LIVE_SINGLE_SESSION"])}
+    walk.env["OLD"] = app
+    walk.manage("migrate", "--verbosity=0", **OLD)
+    walk.sign_up(9, **OLD)
+    old = walk.start(**OLD)
+    stays, leaves, goes = [walk.browser(old).sign_in() for _ in range(3)]
+
+    walk.manage("migrate", "--verbosity=0", **new)
+    site = walk.start(Daphne, **new)
+    for person in (stays, leaves, goes):
+        assert person.at(old).is_signed_in
+        assert person.at(site).is_signed_in
+    old.stop()
+    leaves.sign_out()
+    assert stays.is_signed_in
+
+    walk.manage("shell", stdin=OVERDUE.format(name=goes.name), **new)
+    answer = goes.ask("GET", "/session/status/")
+    assert (answer.status_code, answer.json()["reason"]) == (401, "idle")
+    assert not goes.is_signed_in
+    assert stays.is_signed_in
+
+
+OVERDUE = """
+from django.utils import timezone
+from live_single_session.models import UserSession
+UserSession.objects.filter(user__username="{name}").update(ends_at=timezone.now())
+"""
+
+
+def test_passive_requests_of_the_page(rf):
+    site = {}
+    exec(block(PAGE, "From django-session-security", "PASSIVE_URLS ="), site)
+    answer = site["passive_requests"](lambda request: request.single_session_passive)
+    assert answer(rf.get("/news/"))
+    assert not answer(rf.get("/"))
 
 
 def test_a_sign_out_that_ends_the_other_sessions(alice, settings, tmp_path):

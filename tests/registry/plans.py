@@ -25,11 +25,11 @@ FILL = f"""
 
     INSERT INTO live_single_session_usersession
         (id, user_id, slot, kind, session_key, key_digest, serial, user_agent, device,
-         started_at, expires_at, ended_at, end_reason, announced_at)
+         started_at, expires_at, ends_by, ended_at, end_reason, announced_at)
     SELECT gen_random_uuid(), own.id, '', 'session',
            CASE WHEN k = 9 THEN md5(own.id || 'k') ELSE '' END,
            md5(own.id || 'a' || k) || md5(own.id || 'b' || k), k, '', '', now(),
-           now() + interval '7 days', CASE WHEN k = 9 THEN NULL ELSE now() END,
+           now() + interval '7 days', '', CASE WHEN k = 9 THEN NULL ELSE now() END,
            CASE WHEN k = 9 THEN '' ELSE 'superseded' END,
            CASE WHEN k = 9 THEN NULL ELSE now() END
     FROM auth_user own, generate_series(0, {SESSIONS // USERS - 1}) k
@@ -37,10 +37,10 @@ FILL = f"""
 
     INSERT INTO live_single_session_usersession
         (id, user_id, slot, kind, session_key, key_digest, serial, user_agent, device,
-         started_at, expires_at, ended_at, end_reason, announced_at)
+         started_at, expires_at, ends_by, ended_at, end_reason, announced_at)
     SELECT gen_random_uuid(), own.id, '', 'session', '',
            md5('c' || k) || md5('d' || k), k, '', '', now(),
-           now() + interval '7 days', now(), 'superseded', now()
+           now() + interval '7 days', '', now(), 'superseded', now()
     FROM auth_user own, generate_series(1, {OF_ALICE}) k
     WHERE own.username = 'alice';
 

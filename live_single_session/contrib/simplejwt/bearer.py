@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework_simplejwt.exceptions import AuthenticationFailed, InvalidToken, TokenError
@@ -20,7 +21,7 @@ from live_single_session.contrib.simplejwt.conf import conf
 from live_single_session.contrib.simplejwt.exceptions import SessionEnded
 from live_single_session.models import UserSession, as_uuid
 from live_single_session.notices import notice_of, notice_of_unknown
-from live_single_session.registry import db, ending
+from live_single_session.registry import db, ending, time_limits
 
 SID = "sid"
 
@@ -85,8 +86,7 @@ def user_of(token: Any) -> Any:
         AuthenticationFailed: the user is inactive, or the password was changed.
     """
     session_id = session_id_of(token)
-    live = {} if session_id is None else {SESSION: session_id, f"{SESSION}__ended_at": None}
-    user = _find(token, **live)
+    user = _find(token) if session_id is None else _find(token, _is_live(session_id))
     if user is None:
         raise _why_nobody(token, session_id)
     if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
@@ -95,7 +95,13 @@ def user_of(token: Any) -> Any:
     return user
 
 
-def _find(token: Any, **match: Any) -> Any:
+def _is_live(session_id: UUID) -> Q:
+    """Match the user of a live session that is within its limits in time."""
+    live = Q(**{SESSION: session_id, f"{SESSION}__ended_at": None})
+    return live & time_limits.within(f"{SESSION}__")
+
+
+def _find(token: Any, match: Q = Q()) -> Any:  # noqa: B008 - nobody changes it
     """Return the user that a token names, if the user matches; else None."""
     claim = token.get(api_settings.USER_ID_CLAIM)
     if claim is None:
@@ -104,7 +110,7 @@ def _find(token: Any, **match: Any) -> Any:
     # From the registry's database, not from a replica that lags behind.
     users = user_model.objects.using(db.database())
     try:
-        return users.get(**{api_settings.USER_ID_FIELD: claim}, **match)
+        return users.get(match, **{api_settings.USER_ID_FIELD: claim})
     except user_model.DoesNotExist:
         return None
     except (TypeError, ValueError, OverflowError, ValidationError):
@@ -127,7 +133,9 @@ def _why_not_live(user: Any, session_id: UUID) -> AuthenticationFailed:
     row = rows.filter(pk=session_id).first()
     if row is None:
         return SessionEnded(notice_of_unknown(session_id))
-    if row.user_id != user.pk or row.ended_at is None:
+    if row.user_id == user.pk and row.ended_at is None:
+        row = ending.ended_among({session_id}).get(session_id)  # if its time is over
+    if row is None or row.user_id != user.pk:
         return InvalidToken()
     return SessionEnded(notice_of(row))
 

@@ -9,6 +9,7 @@ from django.core import checks
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 
 from live_single_session.checks.settings import Messages, Rule, check_dict
+from live_single_session.conf import conf
 from live_single_session.contrib.simplejwt.conf import DEFAULTS, SETTING, fits
 
 RULES = {
@@ -27,6 +28,7 @@ def register() -> None:
     checks.register(check_views, checks.Tags.security)
     checks.register(check_dj_rest_auth, checks.Tags.security)
     checks.register(check_authentication, checks.Tags.security)
+    checks.register(check_access_tokens, checks.Tags.security)
 
 
 def check_settings(**kwargs: Any) -> Messages:
@@ -105,6 +107,23 @@ def check_authentication(**kwargs: Any) -> Messages:
         )
         for each in api_settings.DEFAULT_AUTHENTICATION_CLASSES
         if issubclass(each, Theirs) and not issubclass(each, JWTAuthentication)
+    ]
+
+
+def check_access_tokens(**kwargs: Any) -> Messages:
+    """W105: an app refreshes its tokens too rarely to show that it is in use."""
+    from rest_framework_simplejwt.settings import api_settings
+
+    seconds, idle = api_settings.ACCESS_TOKEN_LIFETIME.total_seconds(), conf.IDLE_SECONDS
+    if not isinstance(idle, int | float) or seconds <= idle:
+        return []
+    return [
+        checks.Warning(
+            f"Access tokens are valid for {seconds:.0f} seconds, and IDLE_SECONDS is {idle}.",
+            hint="Shorten SIMPLE_JWT['ACCESS_TOKEN_LIFETIME']: whatever checks access tokens "
+            "without asking the registry accepts them after the session has ended.",
+            id="live_single_session.W105",
+        )
     ]
 
 

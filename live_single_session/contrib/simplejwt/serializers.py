@@ -24,7 +24,7 @@ from live_single_session.exceptions import LoginRefused
 from live_single_session.http import refusals
 from live_single_session.models import EndReason
 from live_single_session.notices import notice_of, notice_of_unknown
-from live_single_session.registry import ending, lifecycle, records
+from live_single_session.registry import ending, lifecycle, records, uses
 from live_single_session.request_state import current_request
 
 
@@ -110,6 +110,8 @@ class TokenRefreshSerializer(serializers.TokenRefreshSerializer):  # type: ignor
         if needed > time_left(refresh) and not lifecycle.prolong(session_id, user.pk, needed):
             row = ending.ended_among({session_id}).get(session_id)
             raise SessionEnded(notice_of(row) if row else notice_of_unknown(session_id))
+        if uses.is_due(session_id):
+            uses.record(session_id, current_request())
         renewed: dict[str, Any] = super().validate(attrs)
         return renewed
 

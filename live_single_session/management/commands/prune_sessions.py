@@ -4,11 +4,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
+from django.db.models import Q
 
 from live_single_session.conf import conf
 from live_single_session.management.progress import progress
 from live_single_session.models import UserSession
-from live_single_session.registry import cleanup, db, maintenance
+from live_single_session.registry import cleanup, db, maintenance, time_limits
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         if days < 0:
             raise CommandError("--days must be 0 or more.", returncode=2)
         rows = UserSession.objects.using(db.database())
-        overdue = rows.live().filter(expires_at__lte=db.Now())
+        overdue = rows.live().filter(Q(expires_at__lte=db.Now()) | time_limits.overdue())
         number = overdue.count()
         if options["dry_run"]:
             self.stdout.write(f"Sessions past their expiry: {number}.")

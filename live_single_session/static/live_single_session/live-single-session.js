@@ -121,6 +121,7 @@
   /** The server itself: our own socket, or an answer from status/. */
   function learn(frame) {
     heard();
+    fire("frame", frame); // for the script of limits in time
     if (frame.type === READY) live(frame);
     else if (frame.type === ENDED) {
       if (!isOver()) post(frame);
@@ -350,7 +351,7 @@
     if ((answer.fresh ?? fresh) !== fresh) return null; // an old one, out of a cache
     if (response.ok && answer.live) {
       statusKnowsUs = true;
-      return { type: READY, session: answer.session };
+      return { ...answer, type: READY };
     }
     if (response.status !== 401) return null;
     if (answer.code === "session_ended") return { session, ...answer, type: ENDED };
@@ -944,8 +945,18 @@ dialog::backdrop{background:#000}}
 
   // ---- Off we go ---------------------------------------------------------------
 
-  document[RUNS] = { follow, covers: (id) => id === session || id === told };
-  window.liveSingleSession = { start: ({ session: id = "" } = {}) => void begin(id), stop };
+  document[RUNS] = {
+    follow,
+    check,
+    covers: (id) => id === session || id === told,
+    leads: () => leading,
+    send: (text) => isReady && !socket.send(text), // whether it was sent
+  };
+  window.liveSingleSession = {
+    start: ({ session: id = "" } = {}) => void begin(id),
+    stop,
+    active() {}, // where nobody is signed out for being idle, it says nothing
+  };
 
   function run() {
     tune();

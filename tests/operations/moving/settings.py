@@ -29,6 +29,12 @@ if STAGE == "old":
     INSTALLED_APPS += [OLD] if OLD else []
     if OLD == "preventconcurrentlogins":
         MIDDLEWARE.append(f"{OLD}.middleware.PreventConcurrentLoginsMiddleware")
+    if OLD == "session_security":
+        MIDDLEWARE.append(f"{OLD}.middleware.SessionSecurityMiddleware")
+        SESSION_SECURITY_INSECURE = True
+    if OLD == "django_session_timeout":
+        MIDDLEWARE.append(f"{OLD}.middleware.SessionTimeoutMiddleware")
+        SESSION_EXPIRE_SECONDS, SESSION_EXPIRE_AFTER_LAST_ACTIVITY = 3600, True
 else:
     install = (ROOT / "README.md").read_text().partition("\n## Install\n")[2]
     (block,) = [b for b in blocks(install, "python") if "MIDDLEWARE = [" in b]
