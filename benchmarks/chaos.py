@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120, help="of faults, for each case")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument(
+        "--watches-browsers", action="store_true", help="with AWAY_SECONDS and ON_SHARED"
+    )
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
@@ -41,6 +45,7 @@ def main() -> None:
         if options.engine not in (None, engine):
             continue
         plan = Plan(options.seconds, options.seed, layer, engine, limit)
+        plan = replace(plan, watches_browsers=options.watches_browsers)
         print(f"{engine}, {layer}, limit {limit}: load {load()}", flush=True)
         report = asyncio.run(run(plan))
         found.append(report.as_json() | {"load": load()})

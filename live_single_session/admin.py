@@ -20,6 +20,7 @@ from live_single_session.conf import conf
 from live_single_session.devices import device_of
 from live_single_session.models import SESSION_ID_KEY, EndReason, UserSession, as_uuid
 from live_single_session.registry import maintenance, time_limits
+from live_single_session.session_info import SessionInfo
 from live_single_session.site_urls import reverse_or_none
 
 if TYPE_CHECKING:
@@ -157,10 +158,6 @@ class UserSessionAdmin(_ModelAdmin):
     )
     readonly_fields = fields
 
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """Say when sessions will end, where they have limits in time."""
-        return [*self.list_display, "ends_at"] if time_limits.in_force() else self.list_display
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -174,6 +171,10 @@ class UserSessionAdmin(_ModelAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         codename = get_permission_codename("end", self.opts)
         return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = {"ends_at": time_limits.in_force(), "browser": conf.AWAY_SECONDS is not None}
+        return [*self.list_display, *(name for name, is_shown in shown.items() if is_shown)]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [f"user__{get_user_model().USERNAME_FIELD}", "ip__startswith"]
@@ -202,6 +203,10 @@ class UserSessionAdmin(_ModelAdmin):
     @admin.display(description=_("state"), ordering="ended_at")
     def state(self, row: UserSession) -> str:
         return str(_("Live") if row.ended_at is None else row.get_end_reason_display())
+
+    @admin.display(description=_("browser"), ordering="present_until")
+    def browser(self, row: UserSession) -> str:
+        return SessionInfo(row).presence or "-"
 
     @admin.action(description=_("End selected sessions"), permissions=["end"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:

@@ -55,14 +55,15 @@ def _valid_ip(value: object) -> str | None:
 
 
 def _user_agent(request: HttpRequest) -> str:
-    return _printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH)
+    return printable(request.META.get("HTTP_USER_AGENT", ""), USER_AGENT_LENGTH)
 
 
 def _device(request: HttpRequest) -> str:
     """Return the ``device`` of the body, which an app sends with its sign-in."""
     named = state_of(request).device or loaded_body(request).get("device", "")
-    return _printable(named, DEVICE_LENGTH).strip() if isinstance(named, str) else ""
+    return printable(named, DEVICE_LENGTH).strip() if isinstance(named, str) else ""
 
 
-def _printable(text: object, length: int) -> str:
+def printable(text: object, length: int) -> str:
+    """Return a text without control characters, and no longer than that."""
     return "".join(c for c in str(text)[: 4 * length] if c.isprintable())[:length]

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-Limit = int | None | Callable[[Any, HttpRequest | None], int | None]
 Seconds = float | None | Callable[[Any, HttpRequest | None], float | None]
 
 MOST_ACTIVITY_SECONDS = 60.0  # between two records of use, where IDLE_SECONDS needs them
+Limit = int | None | Callable[[Any, HttpRequest | None, str], int | None]
+Confirm = Callable[[HttpRequest, Any, str], HttpResponse | None]
 
 DEFAULTS: dict[str, Any] = {
     "LIMIT": 1,
@@ -30,6 +31,10 @@ DEFAULTS: dict[str, Any] = {
     "IDLE_SECONDS": None,
     "LIFETIME_SECONDS": None,
     "WARN_SECONDS": 60,
+    "CONFIRM": None,
+    "CONFIRM_SECONDS": 300,
+    "AWAY_SECONDS": None,
+    "ON_SHARED": "ignore",
     "KEEP_ENDED_DAYS": 90,
     "NOT_YOU_URL": "password_reset",
 }
@@ -125,6 +130,28 @@ class Conf:
     def WARN_SECONDS(self) -> float:
         """How many seconds before one of these limits the tabs of a session are warned."""
         return float(_get("WARN_SECONDS"))
+
+    @property
+    def CONFIRM(self) -> Confirm | None:
+        """Asked before a user ends other sessions or takes over; ``None``: nobody is."""
+        confirm: Confirm | None = _imported(_get("CONFIRM"))
+        return confirm
+
+    @property
+    def CONFIRM_SECONDS(self) -> float:
+        """For how long a confirmation holds."""
+        return float(_get("CONFIRM_SECONDS"))
+
+    @property
+    def AWAY_SECONDS(self) -> float | None:
+        """For how long a browser must be gone for its session to give way; ``None``: never."""
+        seconds = _get("AWAY_SECONDS")
+        return None if seconds is None else float(seconds)
+
+    @property
+    def ON_SHARED(self) -> str:
+        """What happens to a session that two browsers use: ignore, observe or end."""
+        return str(_get("ON_SHARED"))
 
     @property
     def KEEP_ENDED_DAYS(self) -> int:

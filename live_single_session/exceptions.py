@@ -56,6 +56,8 @@ class Terms:
             was asked, or that the choice has been used already.
         chosen: the sessions to end, where its user has picked them.
         time: its limits in time.
+        away_seconds: for how long a browser must be gone for its session to give way where
+            others are kept; None: it is kept, too.
     """
 
     slot: str
@@ -65,6 +67,7 @@ class Terms:
     expected_serial: int | None = None
     chosen: frozenset[UUID] | None = None
     time: TimeLimits = TimeLimits()
+    away_seconds: float | None = None
 
 
 class LoginRefused(Exception):  # noqa: N818 - a refusal, as Django names its own

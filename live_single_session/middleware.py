@@ -25,7 +25,7 @@ from live_single_session.django_internals import (
 )
 from live_single_session.exceptions import Busy
 from live_single_session.http import refusals, responses
-from live_single_session.http.follow_ups import FollowUp, follow_up_for
+from live_single_session.http.follow_ups import follow_up_for
 from live_single_session.realtime import streams
 from live_single_session.registry import engine
 from live_single_session.request_state import serving, state_of
@@ -53,14 +53,14 @@ class SingleSessionMiddleware:
             return self.__acall__(request)
         with serving(request):
             response: HttpResponseBase = self.get_response(request)
-        if follow_up := _follow_up_for(request, response):
+        if follow_up := follow_up_for(request, response):
             response = follow_up(request, response)
         return _last_touches(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
-        if follow_up := _follow_up_for(request, response):
+        if follow_up := follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
         return _last_touches(request, response)
 
@@ -95,10 +95,6 @@ def keep_cookie_in_step(request: HttpRequest, response: HttpResponseBase) -> Non
 def _skip_cookie_of(response: HttpResponseBase | None) -> None:
     if response is not None:
         skip_session_cookie(response)
-
-
-def _follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
-    return None if state_of(request).only_asks else follow_up_for(request, response)
 
 
 def _last_touches(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -59,6 +59,7 @@ class EndReason(models.TextChoices):
     IDLE = "idle", _("not used for too long")
     LIFETIME = "lifetime", _("the sign-in was too long ago")
     REMOVED = "removed", _("the session was removed on the server")
+    SHARED = "shared", _("used in two browsers at once")
 
 
 TIME_LIMITS = (EndReason.IDLE, EndReason.LIFETIME)
@@ -118,7 +119,7 @@ class UserSession(models.Model):
     )
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=USER_AGENT_LENGTH, blank=True)
-    # The name that an app gave its device.
+    # The name that an app gave its device, or its user on the sessions page.
     device = models.CharField(_("device"), max_length=DEVICE_LENGTH, blank=True)
     started_at = models.DateTimeField(_("signed in"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -144,6 +145,18 @@ class UserSession(models.Model):
         null=True,
         blank=True,
         help_text=_("When the site's receivers of session_ended have run."),
+    )
+    present_until = models.DateTimeField(
+        _("open until"),
+        null=True,
+        blank=True,
+        help_text=_("Until when its browser is known to be open; past: since when it is not."),
+    )
+    shared_at = models.DateTimeField(
+        _("found shared"),
+        null=True,
+        blank=True,
+        help_text=_("When two browsers were found to use it at once."),
     )
     replaced_by = models.ForeignKey(
         "self",

@@ -25,7 +25,12 @@ from live_single_session.site_urls import login_url, not_you_url
 HEADER = "Session-Ended"
 
 # Somebody else who knows the user's password may have caused these.
-MAYBE_SOMEBODY_ELSE = (EndReason.SUPERSEDED, EndReason.REVOKED, EndReason.PASSWORD_CHANGED)
+MAYBE_SOMEBODY_ELSE = (
+    EndReason.SUPERSEDED,
+    EndReason.REVOKED,
+    EndReason.PASSWORD_CHANGED,
+    EndReason.SHARED,
+)
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,9 @@ def message(reason: str | None) -> str:
         EndReason.IDLE: _("You were signed out because you weren’t active for a while."),
         EndReason.LIFETIME: _(
             "You were signed out because you had been signed in for as long as is allowed."
+        ),
+        EndReason.SHARED: _(
+            "Two browsers used this session at the same time, so both were signed out."
         ),
         EndReason.REMOVED: _("This session was removed on the server."),
     }

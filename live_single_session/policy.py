@@ -1,7 +1,7 @@
 """Choose the sessions that are over the limit: pure functions without I/O."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from django.http import HttpRequest
@@ -13,6 +13,10 @@ END_OLDEST = "end_oldest"
 REFUSE = "refuse"
 ASK = "ask"
 OBSERVE = "observe"
+
+# What happens to a session that two browsers use at once: the values of ``ON_SHARED``.
+IGNORE = "ignore"
+END = "end"
 
 
 class Login(Protocol):
@@ -26,6 +30,9 @@ class Login(Protocol):
 
     @property
     def last_seen_at(self) -> datetime | None: ...
+
+    @property
+    def present_until(self) -> datetime | None: ...
 
 
 L = TypeVar("L", bound=Login)
@@ -70,8 +77,32 @@ def _last_use(login: Login) -> tuple[datetime, int]:
     return login.last_seen_at or login.started_at, login.serial
 
 
-def staff_only(user: Any, request: HttpRequest | None) -> int | None:
-    """A ``LIMIT``: one session for staff, any number for everybody else."""
+def is_away(login: Login, now: datetime, seconds: float | None) -> bool:
+    """Tell whether the browser of a session was connected, and has been gone for so long.
+
+    Args:
+        login: the session.
+        now: the time.
+        seconds: for how long; None: nobody is ever away.
+    """
+    if seconds is None or login.present_until is None:
+        return False
+    seen = max(filter(None, (login.present_until, login.last_seen_at)))
+    return now - seen >= timedelta(seconds=seconds)
+
+
+def longest_away(logins: Iterable[L]) -> list[L]:
+    """Return sessions whose browsers are gone, those that left first before the others."""
+    return sorted(logins, key=_left_at)
+
+
+def _left_at(login: Login) -> tuple[bool, datetime, int]:
+    left = login.present_until
+    return left is None, left or login.started_at, login.serial
+
+
+def staff_only(user: Any, request: HttpRequest | None, slot: str) -> int | None:
+    """A ``LIMIT``: one session in each slot for staff, any number for everybody else."""
     return 1 if user.is_staff else None
 
 

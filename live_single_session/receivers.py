@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
@@ -20,7 +20,7 @@ from live_single_session import registry
 from live_single_session.django_internals import has_new_password
 from live_single_session.exceptions import LoginRefused, PasswordChanged
 from live_single_session.http import pending_login, responses
-from live_single_session.models import SESSION_ID_KEY, EndReason, as_uuid
+from live_single_session.models import EndReason
 from live_single_session.registry import (
     db,
     engine,
@@ -29,8 +29,8 @@ from live_single_session.registry import (
     maintenance,
     new_password,
 )
-from live_single_session.request_state import current_request, django_request, state_of
-from live_single_session.session_user import is_of_user_model, pk_in_session
+from live_single_session.request_state import django_request
+from live_single_session.session_user import is_of_user_model, is_signed_in, session_id_here
 
 logger = logging.getLogger("live_single_session")
 
@@ -54,7 +54,7 @@ def _with_subclasses(model: Any) -> Iterator[Any]:
 
 def signed_in(request: HttpRequest | None, user: Any, **kwargs: Any) -> None:
     """Start the session that this login made; a login that cannot be recorded fails."""
-    if request is None or not is_of_user_model(user) or not _is_signed_in(request, user):
+    if request is None or not is_of_user_model(user) or not is_signed_in(request, user):
         return
     request = django_request(request)
     if not _is_registry_in_use(request):
@@ -108,7 +108,7 @@ def user_saved(
     if _was_saved("is_active", update_fields) and not getattr(instance, "is_active", True):
         registry.end_all(instance, EndReason.DEACTIVATED)
     elif gets_new_password:
-        new_password.end_outdated(instance, keep=_session_of(instance))
+        new_password.end_outdated(instance, keep=session_id_here(instance))
 
 
 def user_is_deleted(instance: Any, using: str, **kwargs: Any) -> None:
@@ -149,27 +149,6 @@ def _takes_new_password(user: Any) -> bool:
 
 def _was_saved(field: str, update_fields: Any) -> bool:
     return update_fields is None or field in update_fields
-
-
-def _is_signed_in(request: HttpRequest, user: Any) -> bool:
-    session = getattr(request, "session", None)
-    return session is not None and session.get(SESSION_KEY) == pk_in_session(user)
-
-
-def _session_id(request: HttpRequest | None) -> Any:
-    session = getattr(request, "session", None)
-    return None if session is None else as_uuid(session.get(SESSION_ID_KEY))
-
-
-def _session_of(user: Any) -> Any:
-    """Return the id of the session in which this user works right now, if any."""
-    request = current_request()
-    if request is None:
-        return None
-    bearer = state_of(request).bearer
-    if bearer is not None and bearer.user_pk == user.pk:
-        return bearer.session_id
-    return _session_id(request) if _is_signed_in(request, user) else None
 
 
 def _sign_out_again(request: HttpRequest, kept: dict[str, Any] | None = None) -> None:

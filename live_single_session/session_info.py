@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
+from live_single_session.conf import conf
 from live_single_session.devices import class_of, device_of
 from live_single_session.models import EndReason, UserSession
 from live_single_session.registry.time_limits import in_force
@@ -51,8 +52,14 @@ class SessionInfo:
 
     @property
     def device(self) -> str:
-        """Its name, if an app gave one, or browser and system in words; empty if unknown."""
+        """Its name, if a user or an app gave one; or else browser and system; or empty."""
         return self.row.device or str(device_of(self.row.user_agent) or "")
+
+    @property
+    def found_device(self) -> str:
+        """Browser and system in words, where it has a name that says nothing of them."""
+        found = str(device_of(self.row.user_agent) or "")
+        return found if self.row.device and found != self.row.device else ""
 
     @property
     def device_class(self) -> str:
@@ -97,6 +104,31 @@ class SessionInfo:
         return "" if self.ends_at is None else ends_in(self.ends_at)
 
     @property
+    def is_open(self) -> bool | None:
+        """Whether its browser is connected; None where nobody knows."""
+        until = self.row.present_until
+        if conf.AWAY_SECONDS is None or until is None or not self.live:
+            return None
+        return until > timezone.now()
+
+    @property
+    def left_at(self) -> datetime | None:
+        """Since when its browser is gone; None while it is there, or nobody knows."""
+        return self.row.present_until if self.is_open is False else None
+
+    @property
+    def presence(self) -> str:
+        """Whether its browser is there, in words; empty where nobody knows."""
+        if self.left_at is not None:
+            return _("left %(time)s") % {"time": ago(self.left_at)}
+        return _("open now") if self.is_open else ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether two browsers were found to use it at once, while it is live."""
+        return self.live and self.row.shared_at is not None
+
+    @property
     def ended_at(self) -> datetime | None:
         return self.row.ended_at
 
@@ -127,6 +159,9 @@ class SessionInfo:
             "last_seen_at": iso(self.last_seen_at),
             "ends_at": iso(self.ends_at),
             "ends_by": self.row.ends_by if self.ends_at else None,
+            "open": self.is_open,
+            "left_at": iso(self.left_at),
+            "shared": self.is_shared,
             "ended_at": iso(self.ended_at),
             "end_reason": self.row.end_reason or None,
         }
@@ -139,6 +174,8 @@ class SessionInfo:
             "ip": self.ip,
             "started_at": iso(self.started_at),
             "last_seen_at": iso(self.last_seen_at),
+            "open": self.is_open,
+            "left_at": iso(self.left_at),
         }
 
 

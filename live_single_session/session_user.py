@@ -6,6 +6,7 @@ opening a socket after a rotation of the secret signs its user out.
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import (
@@ -16,6 +17,9 @@ from django.contrib.auth import (
     load_backend,
 )
 from django.utils.crypto import constant_time_compare
+
+from live_single_session.models import SESSION_ID_KEY, as_uuid
+from live_single_session.request_state import current_request, state_of
 
 
 def user_of(session: Any) -> Any:
@@ -51,3 +55,22 @@ def is_of_user_model(user: Any) -> bool:
 def pk_in_session(user: Any) -> str:
     """Return the primary key of a user as Django writes it into a session."""
     return str(user._meta.pk.value_to_string(user))
+
+
+def is_signed_in(request: Any, user: Any) -> bool:
+    """Tell whether the session of a request belongs to a user."""
+    session = getattr(request, "session", None)
+    return session is not None and session.get(SESSION_KEY) == pk_in_session(user)
+
+
+def session_id_here(user: Any) -> UUID | None:
+    """Return the id of the session in which a user works right now, if any."""
+    request = current_request()
+    if request is None:
+        return None
+    bearer = state_of(request).bearer
+    if bearer is not None and bearer.user_pk == user.pk:
+        return bearer.session_id
+    if not is_signed_in(request, user):
+        return None
+    return as_uuid(request.session.get(SESSION_ID_KEY))

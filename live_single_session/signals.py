@@ -22,3 +22,6 @@ login_refused = Signal()
 # Sent with ``ON_LIMIT = "observe"``, on commit. session: UserSession, the new one,
 # excess: tuple[UserSession, ...], those that it would have ended
 limit_exceeded = Signal()
+
+# Sent with ``ON_SHARED``, once for a session. session: UserSession, which two browsers use
+session_shared = Signal()

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from live_single_session import views
-from live_single_session.http import choose, status
+from live_single_session.http import choose, naming, status
 
 app_name = "live_single_session"
 
@@ -13,5 +13,6 @@ urlpatterns = [
     path("<uuid:session_id>/end/", views.end, name="end"),
     path("status/", status.status, name="status"),
     path("active/", status.active, name="active"),
+    path("<uuid:session_id>/name/", naming.name_device, name="name_device"),
     path("choose/", choose.choose, name="choose"),
 ]

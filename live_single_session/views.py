@@ -3,79 +3,48 @@
 A client that doesn't ask for HTML gets JSON, under the same URL and rules.
 """
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
 from typing import Any
-from uuid import RFC_4122, UUID
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import auth, messages
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, Q, Value, When
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
-from django.views.decorators.vary import vary_on_headers
 
 from live_single_session import registry
+from live_single_session.http import confirmation
+from live_single_session.http.own import current_id, own, row_of, rows_of
 from live_single_session.http.responses import wants_page
 from live_single_session.models import (
-    SESSION_ID_KEY,
     EndReason,
     UserSession,
     UserSessionQuerySet,
-    as_uuid,
 )
-from live_single_session.registry import db, maintenance
+from live_single_session.registry import maintenance
 from live_single_session.session_info import SessionInfo
 from live_single_session.site_urls import home_url, login_url, not_you_url, with_query
 
 PER_PAGE = 20
 
-View = Callable[..., HttpResponse]
-
 
 # A user's own sessions
 
 
-def _own(view: View) -> View:
-    """Require a signed-in user; a session of another user is not found."""
-
-    @login_not_required  # it redirects and answers itself
-    @never_cache
-    @vary_on_headers("Accept", "Sec-Fetch-Mode")
-    @csrf_protect
-    @wraps(view)
-    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        if not request.user.is_authenticated:
-            if wants_page(request):
-                return redirect_to_login(request.get_full_path(), login_url())
-            return JsonResponse({"code": "not_signed_in"}, status=401)
-        try:
-            return view(request, **kwargs)
-        except UserSession.DoesNotExist as error:
-            if wants_page(request):
-                raise Http404 from error
-            return JsonResponse({"code": "not_found"}, status=404)
-
-    return guarded
-
-
-@_own
+@own
 @require_safe
 def sessions(request: HttpRequest) -> HttpResponse:
     """List the user's sessions: this one, the other live ones, and those that ended."""
-    current = _current_id(request)
-    rows = _rows_of(request)
+    current = current_id(request)
+    rows = rows_of(request)
     numbers = rows.aggregate(
         all=Count("pk"), others=Count("pk", filter=Q(ended_at=None) & ~Q(pk=current))
     )
@@ -100,14 +69,18 @@ def sessions(request: HttpRequest) -> HttpResponse:
     return render(request, "live_single_session/sessions.html", context)
 
 
-@_own
+@own
+@sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """End one of the user's sessions, once the user has confirmed it."""
-    if session_id.variant != RFC_4122:  # MariaDB calls it an error to look for some of these
-        raise UserSession.DoesNotExist
-    current = _current_id(request)
-    entry = SessionInfo(_rows_of(request).get(pk=session_id), current=session_id == current)
+    current = current_id(request)
+    entry = SessionInfo(row_of(request, session_id), current=session_id == current)
+    unconfirmed = None
+    if entry.live and not entry.current:
+        unconfirmed = confirmation.ask(request, request.user, confirmation.END)
+    if unconfirmed is not None:
+        return unconfirmed
     if request.method != "POST" and entry.live:
         return render(request, "live_single_session/confirm_end.html", {"entry": entry})
     if request.method != "POST":
@@ -127,13 +100,17 @@ def end(request: HttpRequest, session_id: UUID) -> HttpResponse:
     return redirect("live_single_session:sessions")
 
 
-@_own
+@own
+@sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def end_others(request: HttpRequest) -> HttpResponse:
     """End all of the user's sessions but this one, once the user has confirmed it."""
-    current = _current_id(request)
+    current = current_id(request)
+    unconfirmed = confirmation.ask(request, request.user, confirmation.END_OTHERS)
+    if unconfirmed is not None:
+        return unconfirmed
     if request.method != "POST":
-        others = _rows_of(request).live().filter(~Q(pk=current)).count()
+        others = rows_of(request).live().filter(~Q(pk=current)).count()
         return render(request, "live_single_session/confirm_end.html", {"others": others})
     ended = registry.end_all(request.user, EndReason.REVOKED, keep=current)
     if not wants_page(request):
@@ -145,16 +122,6 @@ def end_others(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, done % {"count": ended}, fail_silently=True)
     return redirect("live_single_session:sessions")
-
-
-def _rows_of(request: HttpRequest) -> UserSessionQuerySet:
-    rows: UserSessionQuerySet = UserSession.objects.using(db.database())
-    user: Any = request.user
-    return rows.of(user)
-
-
-def _current_id(request: HttpRequest) -> UUID | None:
-    return as_uuid(request.session.get(SESSION_ID_KEY))
 
 
 def _without_expired(shown: list[UserSession], rows: UserSessionQuerySet) -> list[UserSession]:

@@ -9,6 +9,7 @@ CHANNEL_LAYER_CONFIG       JSON, added to the layer's CONFIG
 REDIS_URL                  for the layer, and for the cache where sessions are cached
 CACHE_URL                  redis://, in place of REDIS_URL
 LIVE_SINGLE_SESSION        JSON
+LIVE_SINGLE_SESSION_TOO    JSON: what is set beside it, to run tests with another option on
 GATE_DIRECTORY             folder, see tests.site.gate
 """
 
@@ -120,6 +121,9 @@ CHANNEL_LAYERS = {
     },
 }
 
-LIVE_SINGLE_SESSION = json.loads(os.environ.get("LIVE_SINGLE_SESSION", "{}"))
+LIVE_SINGLE_SESSION = {
+    **json.loads(os.environ.get("LIVE_SINGLE_SESSION_TOO", "{}")),
+    **json.loads(os.environ.get("LIVE_SINGLE_SESSION", "{}")),
+}
 
 GATE_DIRECTORY = os.environ.get("GATE_DIRECTORY")

@@ -34,6 +34,7 @@ FLOORS = [
         "urls",
         "apps",
         "checks",
+        "confirm",
         "management",
         "templatetags",
         "contrib",
@@ -56,6 +57,7 @@ PUBLIC = {
     "backends.fence": ["Fence"],
     "backends.file": ["SessionStore"],
     "backends.signed_cookies": ["SessionStore"],
+    "confirm": ["factor_changed", "password"],
     "contrib.simplejwt": [
         "IsLiveSession",
         "JWTAuthMiddleware",

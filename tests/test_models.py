@@ -34,6 +34,7 @@ def test_end_reasons_are_those_of_the_contract():
         "idle",
         "lifetime",
         "removed",
+        "shared",
     ]
 
 

@@ -63,4 +63,4 @@ def test_oldest_first_goes_by_serial():
 
 @pytest.mark.parametrize(("is_staff", "limit"), [(True, 1), (False, None)])
 def test_staff_only_limits_staff(is_staff, limit):
-    assert staff_only(SimpleNamespace(is_staff=is_staff), None) == limit
+    assert staff_only(SimpleNamespace(is_staff=is_staff), None, "") == limit

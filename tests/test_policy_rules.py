@@ -19,6 +19,7 @@ class Login:
     serial: int
     started_at: datetime = NOON
     last_seen_at: datetime | None = None
+    present_until: datetime | None = None
 
 
 moments = st.integers(-1000, 1000).map(lambda minutes: NOON + timedelta(minutes=minutes))

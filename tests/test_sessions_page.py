@@ -250,6 +250,53 @@ def test_a_get_never_ends_anything(laptop, phone):
     assert UserSession.objects.live().count() == 2
 
 
+# Its name
+
+
+def _name(session_id):
+    return f"{ADDRESS}{session_id}/name/"
+
+
+def test_a_device_is_named_and_what_it_is_stays_to_be_seen(laptop, phone):
+    assert _name(_id_of(phone)) in _page(laptop)
+    assert "Mobile Safari on iOS" in _page(laptop, _name(_id_of(phone)))
+
+    answer = laptop.post(_name(_id_of(phone)), {"name": " Kitchen\u202e\x00 "}, headers=PAGE)
+
+    assert (answer.status_code, answer["Location"]) == (302, ADDRESS)
+    page = _page(laptop)
+    assert "<bdi>Kitchen</bdi>" in page
+    assert "<bdi>Mobile Safari on iOS</bdi>" in page
+    assert phone.who() == "alice"
+
+    answer = laptop.post(_name(_id_of(phone)), {"name": ""}, headers=API)
+    assert answer.json() == {"device": "Mobile Safari on iOS"}
+    assert "Kitchen" not in _page(laptop)
+
+
+def test_markup_in_a_name_stays_text_and_is_cut(laptop):
+    name = "<img src=x>" + 200 * "a"
+    answer = laptop.post_json(_name(_id_of(laptop)), {"name": name}, headers=API)
+    assert answer.json() == {"device": name[:100]}
+    assert "&lt;img src=x&gt;aaa" in _page(laptop)
+
+
+@pytest.mark.parametrize("sent", [{}, {"name": 7}, {"name": None}, [1]])
+def test_what_is_no_name_changes_nothing(laptop, sent):
+    assert laptop.post_json(_name(_id_of(laptop)), sent, headers=API).status_code == 400
+    assert _row(laptop).device == ""
+
+
+def test_nobody_names_what_is_not_theirs_or_has_ended(laptop, phone, bob):
+    ended, bobs = _id_of(phone), Browser.signed_in("bob")
+    phone.sign_out()
+    for session_id in (ended, _id_of(bobs), uuid.uuid4()):
+        for headers in (PAGE, API):
+            answer = laptop.post(_name(session_id), {"name": "mine"}, headers=headers)
+            assert answer.status_code == 404
+    assert not UserSession.objects.filter(device="mine").exists()
+
+
 # Nobody else's
 
 

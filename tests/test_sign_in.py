@@ -406,11 +406,13 @@ def test_inv3_a_login_with_a_wrong_password_ends_nothing():
     assert states() == [("alice", "")]
 
 
-def broken_limit(user, request):
+def broken_limit(user, request, slot):
     raise LookupError("no such plan")
 
 
-@pytest.mark.parametrize("limit", [broken_limit, lambda user, request: 0, lambda u, r: "1"])
+@pytest.mark.parametrize(
+    "limit", [broken_limit, lambda user, request, slot: 0, lambda u, r, s: "1"]
+)
 def test_inv3_a_limit_that_fails_lets_nobody_in_and_signs_nobody_out(settings, limit):
     old, new = Browser(), Browser(raise_request_exception=False)
     old.sign_in()
@@ -450,7 +452,7 @@ def test_no_limit_ends_nothing(settings):
     assert who(*browsers) == ["alice"] * 3
 
 
-def by_name(user, request):
+def by_name(user, request, slot):
     return {"alice": 1}.get(user.username)
 
 

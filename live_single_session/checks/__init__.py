@@ -1,6 +1,13 @@
 """System checks: of the settings, of the installation, and for production."""
 
-from live_single_session.checks import deployment, engine, installation, neighbours, settings
+from live_single_session.checks import (
+    browsers,
+    deployment,
+    engine,
+    installation,
+    neighbours,
+    settings,
+)
 
 
 def register() -> None:
@@ -9,4 +16,5 @@ def register() -> None:
     installation.register()
     engine.register()
     neighbours.register()
+    browsers.register()
     deployment.register()

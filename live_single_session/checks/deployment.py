@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
 
-from live_single_session import policy
+from live_single_session import confirm, policy
 from live_single_session.conf import conf
 from live_single_session.registry import db, installation
 from live_single_session.site_urls import not_you_url, status_url
@@ -30,6 +30,7 @@ def register() -> None:
         check_help,
         check_observing,
         check_tables,
+        check_tries,
     ):
         checks.register(check, checks.Tags.security, deploy=True)
 
@@ -127,5 +128,20 @@ def check_tables(databases: Any = None, **kwargs: Any) -> Messages:
             "The tables of live_single_session are missing: no session is limited or ended.",
             hint="Run manage.py migrate.",
             id="live_single_session.W025",
+        )
+    ]
+
+
+def check_tries(**kwargs: Any) -> Messages:
+    """W026: each process would count by itself how often a password is guessed."""
+    backend = settings.CACHES.get("default", {}).get("BACKEND", PER_PROCESS[0])
+    if conf.CONFIRM is not confirm.password or not _is_per_process(backend):
+        return []
+    return [
+        checks.Warning(
+            f"Guesses of a password that confirms are counted in {backend}, which no two "
+            "processes share.",
+            hint="Let CACHES['default'] be Redis or Memcached.",
+            id="live_single_session.W026",
         )
     ]

@@ -1,6 +1,7 @@
 """System checks of the settings: E001 to E004, E007; ``check_dict`` for ``contrib``."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ Messages = list[checks.CheckMessage]
 SETTING = "LIVE_SINGLE_SESSION"
 
 MODES = (policy.END_OLDEST, policy.REFUSE, policy.ASK, policy.OBSERVE)
+SHARED = (policy.IGNORE, policy.OBSERVE, policy.END)
 DISCLOSED = ("device", "time", "ip")
 # Seconds of a warning. WCAG 2.2, success criterion 2.2.1, asks for as many to extend a limit.
 LEAST_WARNING = 20
@@ -30,11 +32,13 @@ class Rule:
         fits: tells whether a value is valid.
         wanted: the valid values in words, for the hint.
         is_path: whether a string is the dotted path of a callable.
+        arguments: what that is called with.
     """
 
     fits: Callable[[Any], bool]
     wanted: str
     is_path: bool = False
+    arguments: tuple[str, ...] = ()
 
 
 def register() -> None:
@@ -113,7 +117,7 @@ def _invalid_values(
                 hint=f"It must be {rule.wanted}.",
                 id=_id(first_id),
             )
-        elif rule.is_path and isinstance(value, str) and (problem := _problem_of(value)):
+        elif rule.is_path and (problem := _problem_of(value, rule.arguments)):
             yield checks.Error(
                 f"{name}[{key!r}] names {value!r}, which can't be used: {problem}",
                 hint="Give the dotted path of a callable.",
@@ -121,13 +125,21 @@ def _invalid_values(
             )
 
 
-def _problem_of(path: str) -> str:
-    """Return why a dotted path can't be used; "" if it can."""
+def _problem_of(value: Any, arguments: tuple[str, ...]) -> str:
+    """Return why a callable, or the dotted path of one, can't be used; "" if it can."""
     try:
-        found = import_string(path)
+        found = import_string(value) if isinstance(value, str) else value
     except ImportError as error:
         return str(error)
-    return "" if callable(found) else "It is not callable."
+    if not callable(found):
+        return "It is not callable." if isinstance(value, str) else ""
+    try:
+        inspect.signature(found).bind(*arguments)
+    except TypeError:
+        return f"It can't be called with ({', '.join(arguments)})." if arguments else ""
+    except ValueError:  # written in C, it says nothing of its arguments
+        return ""
+    return ""
 
 
 def _is_count(value: Any) -> bool:
@@ -153,12 +165,14 @@ RULES: dict[str, Rule] = {
         lambda v: v is None or _is_count(v) or _is_callable(v),
         "a number from 1 up, None, or the dotted path of a callable",
         is_path=True,
+        arguments=("user", "request", "slot"),
     ),
     "ON_LIMIT": Rule(lambda v: v in MODES, "one of " + ", ".join(map(repr, MODES))),
     "SLOT": Rule(
         lambda v: v is None or _is_callable(v),
         "None or the dotted path of a callable",
         is_path=True,
+        arguments=("user", "request"),
     ),
     "RECHECK_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
     "PUSH_TIMEOUT_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
@@ -170,6 +184,7 @@ RULES: dict[str, Rule] = {
         lambda v: v is None or _is_callable(v),
         "None or the dotted path of a callable",
         is_path=True,
+        arguments=("request",),
     ),
     "RECORD_CLIENT": Rule(lambda v: isinstance(v, bool), "True or False"),
     "DISCLOSE": Rule(
@@ -188,6 +203,17 @@ RULES: dict[str, Rule] = {
         lambda v: _is_seconds(v) and v >= LEAST_WARNING,
         f"a number of seconds, {LEAST_WARNING} or more (WCAG 2.2.1)",
     ),
+    "CONFIRM": Rule(
+        lambda v: v is None or _is_callable(v),
+        "None or the dotted path of a callable",
+        is_path=True,
+        arguments=("request", "user", "action"),
+    ),
+    "CONFIRM_SECONDS": Rule(_is_seconds, "a number of seconds above 0"),
+    "AWAY_SECONDS": Rule(
+        lambda v: v is None or _is_seconds(v), "None or a number of seconds above 0"
+    ),
+    "ON_SHARED": Rule(lambda v: v in SHARED, "one of " + ", ".join(map(repr, SHARED))),
     "KEEP_ENDED_DAYS": Rule(
         lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
         "a number of days, 0 or more",

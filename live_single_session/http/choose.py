@@ -1,6 +1,5 @@
 """The page on which a user chooses to sign out elsewhere and go on, or to cancel."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from live_single_session.conf import conf
 from live_single_session.django_internals import leave_session_alone
 from live_single_session.exceptions import LoginRefused
-from live_single_session.http import pending_login
+from live_single_session.http import confirmation, pending_login
+from live_single_session.http.bodies import json_object
 from live_single_session.http.pending_login import Pending
 from live_single_session.http.refusals import account_and_site, asked_body, described, question
 from live_single_session.http.responses import send_to, wants_page
@@ -93,11 +94,8 @@ def _answer(request: HttpRequest) -> tuple[Any, Any]:
     """Return what the user chooses, and the ids of the sessions to end, if they are picked."""
     if request.content_type != "application/json":
         return request.POST.get("choice"), request.POST.getlist("end") or None
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return None, None
-    return (body.get("choice"), body.get("end")) if isinstance(body, dict) else (None, None)
+    body = json_object(request)
+    return body.get("choice"), body.get("end")
 
 
 def _carry_on(request: HttpRequest, waiting: Pending, user: Any, end: Any) -> HttpResponse:
@@ -109,6 +107,10 @@ def _carry_on(request: HttpRequest, waiting: Pending, user: Any, end: Any) -> Ht
         chosen = frozenset(row.pk for row in live if row.pk in picked)
         if len(chosen) < len(excess):
             return _ask_again(request, excess)
+    if conf.CONFIRM is not None and waiting.giving_way(waiting.rivals(user)):
+        unconfirmed = confirmation.ask(request, user, confirmation.TAKE_OVER)
+        if unconfirmed is not None:
+            return unconfirmed
     pending_login.drop(request.session)
     try:
         waiting.sign_in(request, user, chosen)

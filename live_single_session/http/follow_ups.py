@@ -21,7 +21,7 @@ from live_single_session.django_internals import (
     loaded_user,
     skip_session_cookie,
 )
-from live_single_session.http import activity, refusals, responses
+from live_single_session.http import activity, refusals, responses, sights
 from live_single_session.http.request_facts import Facts, facts_of
 from live_single_session.models import EndReason, UserSession
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
@@ -45,12 +45,15 @@ def choose(facts: Facts) -> list[FollowUp]:
         note_expiry: facts.lasts_otherwise,
         check_cookie: facts.is_cookie_renewed,
         activity.record: facts.is_use_due,
+        sights.record: facts.is_sight_due,
     }
     return [follow_up for follow_up, is_due in due.items() if is_due]
 
 
 def follow_up_for(request: HttpRequest, response: HttpResponseBase) -> FollowUp | None:
     """Return what does all that has to be done; None, as a rule."""
+    if state_of(request).only_asks:
+        return sights.record if sights.is_due(request) else None
     chosen = choose(facts_of(request, response))
     return partial(_do, chosen) if chosen else None
 

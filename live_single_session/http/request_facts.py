@@ -15,7 +15,7 @@ from live_single_session.django_internals import (
     loaded_data,
     loaded_user,
 )
-from live_single_session.http import activity
+from live_single_session.http import activity, sights
 from live_single_session.notices import HEADER
 from live_single_session.registry import engine
 from live_single_session.request_state import state_of
@@ -41,6 +41,7 @@ class Facts:
         lasts_otherwise: its session expires at another time than the registry knows.
         is_cookie_renewed: the response renews a cookie which is itself the session.
         is_use_due: it is time to record its use.
+        is_sight_due: it is time to record that its browser is there.
     """
 
     has_failed: bool = False
@@ -57,6 +58,7 @@ class Facts:
     lasts_otherwise: bool = False
     is_cookie_renewed: bool = False
     is_use_due: bool = False
+    is_sight_due: bool = False
 
 
 def facts_of(request: HttpRequest, response: HttpResponseBase) -> Facts:
@@ -67,6 +69,7 @@ def facts_of(request: HttpRequest, response: HttpResponseBase) -> Facts:
         "has_failed": response.status_code >= 500,
         "is_refused": state.refused is not None,
         "is_use_due": activity.is_due(request),
+        "is_sight_due": sights.is_due(request),
     }
     data = loaded_data(session)
     if data is None or not engine.is_gated(session):

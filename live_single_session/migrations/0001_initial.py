@@ -144,6 +144,7 @@ class Migration(migrations.Migration):
                             ("idle", "not used for too long"),
                             ("lifetime", "the sign-in was too long ago"),
                             ("removed", "the session was removed on the server"),
+                            ("shared", "used in two browsers at once"),
                         ],
                         max_length=32,
                         verbose_name="why it ended",
@@ -156,6 +157,25 @@ class Migration(migrations.Migration):
                         help_text="When the site's receivers of session_ended have run.",
                         null=True,
                         verbose_name="end announced",
+                    ),
+                ),
+                (
+                    "present_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Until when its browser is known to be open; "
+                        "past: since when it is not.",
+                        null=True,
+                        verbose_name="open until",
+                    ),
+                ),
+                (
+                    "shared_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When two browsers were found to use it at once.",
+                        null=True,
+                        verbose_name="found shared",
                     ),
                 ),
                 (

@@ -25,6 +25,9 @@ from live_single_session.realtime.asgi import (
     say,
 )
 from live_single_session.realtime.lookup import find_status, look_up
+from live_single_session.realtime.peers import Peer
+from live_single_session.realtime.presence import present
+from live_single_session.realtime.sharing import asked
 from live_single_session.realtime.watcher import get_watcher, watching
 from live_single_session.registry import time_limits, uses
 from live_single_session.registry.time_limits import Ahead
@@ -58,7 +61,11 @@ class SingleSessionConsumer(AsyncConsumer):  # type: ignore[misc]
                 if is_one_too_many:
                     await close(send, CLOSE_TALKATIVE)
                 else:
-                    await _watch(scope, receive, send, found)
+                    async with (
+                        present(found.session_id, found.user_pk, scope.get("tenant")),
+                        asked(scope, send, found.session_id, found.user_pk) as peer,
+                    ):
+                        await _watch(scope, receive, send, found, peer)
         else:
             await close(send, CLOSE_NOT_SIGNED_IN)
 
@@ -77,10 +84,12 @@ def _counted(session_id: UUID) -> Iterator[bool]:
             del _sockets[session_id]
 
 
-async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatus) -> None:
+async def _watch(
+    scope: Scope, receive: Receive, send: Send, found: SessionStatus, peer: Peer | None
+) -> None:
     session_id: Any = found.session_id
     warnings: asyncio.Queue[Ahead | None] = asyncio.Queue()
-    listener = asyncio.create_task(_listen(scope, receive, session_id))
+    listener = asyncio.create_task(_listen(scope, receive, session_id, peer))
     busy: set[asyncio.Task[Any]] = {listener}
     try:
         async with watching(
@@ -88,6 +97,8 @@ async def _watch(scope: Scope, receive: Receive, send: Send, found: SessionStatu
         ) as ended:
             if not ended.done():
                 await _send(send, {"type": "session.ready", "session": str(session_id)})
+                if peer is not None:
+                    await peer.check()
             if time_limits.in_force():
                 busy.add(asyncio.create_task(_warn(scope, send, session_id, warnings)))
             waiting: set[asyncio.Future[Any]] = {*busy, ended}
@@ -116,7 +127,9 @@ async def _warn(
         await _send(send, frame)
 
 
-async def _listen(scope: Scope, receive: Receive, session_id: UUID) -> int | None:
+async def _listen(
+    scope: Scope, receive: Receive, session_id: UUID, peer: Peer | None
+) -> int | None:
     """Note the use of a session; ignore what else its client sends, until it is too much."""
     loop = asyncio.get_running_loop()
     frames = characters = 0
@@ -126,6 +139,8 @@ async def _listen(scope: Scope, receive: Receive, session_id: UUID) -> int | Non
         if message["type"] == "websocket.disconnect":
             return None
         text = message.get("text") or message.get("bytes") or ""
+        if peer is not None and peer.hears(text):
+            continue
         is_rare = loop.time() - used_at >= ACTIVE_SECONDS
         if is_active := _is_active(text):
             used_at = loop.time()

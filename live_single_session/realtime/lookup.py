@@ -5,6 +5,7 @@ connection belongs to is in ``scope["tenant"]``, in a context variable, or with 
 connection of its thread.
 """
 
+import asyncio
 import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,6 +66,19 @@ async def place_of(tenant: object = None) -> Place:
     context = contextvars.copy_context()
     context.run(SyncToAsync.thread_sensitive_context.set, None)  # type: ignore[arg-type]
     return Place(using, tenant, context)
+
+
+async def in_place(place: Place, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function that queries a place, in a thread and for nobody's connection."""
+    # Where no tenants are: not in the context of the connection that happens to be first.
+    context = place.context.copy() if settings.DATABASE_ROUTERS else contextvars.Context()
+    # Closes connections to the database that have become unusable, unlike the registry's own.
+    asking = database_sync_to_async(place.run)(function, *args)
+    task = asyncio.create_task(asking, context=context)
+    try:
+        return await task
+    finally:
+        task.cancel()
 
 
 async def look_up(scope: Scope, function: Callable[..., Any], *args: Any) -> Any:

@@ -1,18 +1,14 @@
 """Ask the registry about many watched sessions in one query, in the place where they are."""
 
-import asyncio
-import contextvars
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from channels.db import database_sync_to_async
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
-from live_single_session.realtime.lookup import Place
+from live_single_session.realtime.lookup import Place, in_place
 from live_single_session.registry import db, ending, missing, time_limits
 from live_single_session.registry.time_limits import Ahead
 
@@ -40,7 +36,7 @@ async def ended_in(
         users: whose they are: primary keys by session.
         ask_engine: whether to look for those that the engine no longer has, too.
     """
-    found: dict[UUID, Found] = await _ask(place, _ended_among, users, ask_engine)
+    found: dict[UUID, Found] = await in_place(place, _ended_among, users, ask_engine)
     return found
 
 
@@ -48,20 +44,8 @@ async def soon_in(
     place: Place, session_ids: Collection[UUID], seconds: float
 ) -> dict[UUID, Ahead]:
     """Return those of some sessions that end in time within so many seconds."""
-    found: dict[UUID, Ahead] = await _ask(place, time_limits.soon, session_ids, seconds)
+    found: dict[UUID, Ahead] = await in_place(place, time_limits.soon, session_ids, seconds)
     return found
-
-
-async def _ask(place: Place, function: Callable[..., Any], *args: Any) -> Any:
-    # Where no tenants are: not in the context of the connection that happens to be first.
-    context = place.context.copy() if settings.DATABASE_ROUTERS else contextvars.Context()
-    # Closes connections to the database that have become unusable, unlike the registry's own.
-    asking = database_sync_to_async(place.run)(function, *args)
-    task: asyncio.Task[Any] = asyncio.create_task(asking, context=context)
-    try:
-        return await task
-    finally:
-        task.cancel()
 
 
 def _ended_among(users: Mapping[UUID, object], ask_engine: bool) -> dict[UUID, Found]:

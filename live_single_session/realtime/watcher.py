@@ -21,10 +21,9 @@ from weakref import WeakKeyDictionary
 from live_single_session.conf import conf
 from live_single_session.models import as_uuid
 from live_single_session.notices import EndNotice
-from live_single_session.realtime import measures
+from live_single_session.realtime import measures, messages
 from live_single_session.realtime.countdown import Countdown
 from live_single_session.realtime.lookup import place_of
-from live_single_session.realtime.push import MESSAGE_TYPE
 from live_single_session.realtime.recheck import ended_in
 from live_single_session.realtime.subscription import Subscription
 from live_single_session.realtime.waiter import Ended, Waiter
@@ -215,7 +214,7 @@ class Watcher:
         self._unseen.update(*self._waiters.values())
 
     def _deliver(self, message: dict[str, Any]) -> None:
-        if message.get("type") != MESSAGE_TYPE:
+        if messages.receive(message):
             return
         try:
             notices = [EndNotice.unpack(packed) for packed in message["ended"]]

@@ -18,6 +18,7 @@ from live_single_session.signals import (
     limit_exceeded,
     login_refused,
     session_ended,
+    session_shared,
     session_started,
 )
 
@@ -52,6 +53,14 @@ def send_limit_exceeded(row: UserSession, excess: list[UserSession]) -> None:
         "Session %s of user %s would have ended %s", row.pk, row.user_id, ids, extra=facts
     )
     limit_exceeded.send_robust(UserSession, session=row, excess=tuple(excess))
+
+
+def send_shared(row: UserSession) -> None:
+    """Log and signal that two browsers use a session at once."""
+    facts = _facts("shared", row)
+    text = "Session %s of user %s is used in two browsers at once"
+    logger.warning(text, row.pk, row.user_id, extra=facts)
+    session_shared.send_robust(UserSession, session=row)
 
 
 def has_receivers() -> bool:

@@ -30,7 +30,7 @@ def enforce_limit(
         return
     refusing = terms.on_limit in (policy.REFUSE, policy.ASK)
     enough = terms.limit if refusing else terms.limit - 1
-    if terms.chosen is not None:
+    if terms.chosen is not None or terms.away_seconds is not None:
         enough = len(rivals)  # any of them may be one that stays
     ordered = limits.oldest_first(rivals, terms)
     held, forgotten = split_by_engine(ordered, enough, lock.now)
@@ -38,6 +38,9 @@ def enforce_limit(
     evicted = excess
     if excess and terms.chosen is not None:
         evicted = [row for row in held if row.pk in terms.chosen]
+    away = [row for row in held if policy.is_away(row, lock.now, terms.away_seconds)]
+    if refusing and len(away) >= len(excess):
+        evicted, refusing = policy.longest_away(away)[: len(excess)], False
     if excess and (refusing or len(evicted) < len(excess)):
         held = limits.oldest_first(held, terms)
         raise LoginRefused(current.user, held, terms, current.serial)

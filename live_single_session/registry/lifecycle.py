@@ -184,6 +184,17 @@ def bury(user: Any, session_key: str, reason: str) -> None:
         ending.end_rows(live, reason, lock.now)  # another request may have adopted it meanwhile
 
 
+def name_device(row: UserSession) -> bool:
+    """Record the name that a user has given the device of a session.
+
+    Returns:
+        False if the session has ended meanwhile.
+    """
+    with suppress(get_user_model().DoesNotExist), db.locked({row.user_id}):
+        return db.rows().live().filter(pk=row.pk).update(device=row.device) == 1
+    return False
+
+
 def _set_expiry(
     session_id: object, user_pk: object, lifetime: timedelta, *, at_least: bool
 ) -> bool:

@@ -39,9 +39,17 @@ def terms_for(user: Any, request: HttpRequest | None) -> Terms:
     state = state_of(request)
     expected_serial = state.take_over
     on_limit = conf.ON_LIMIT if expected_serial is None else policy.END_OLDEST
-    slot, limit = _slot_for(user, request), limit_for(user, request)
-    time = time_limits_for(user, request)
-    return Terms(slot, limit, on_limit, by_use(), expected_serial, state.chosen, time)
+    slot = _slot_for(user, request)
+    return Terms(
+        slot,
+        limit_for(user, request, slot),
+        on_limit,
+        by_use(),
+        expected_serial,
+        state.chosen,
+        time_limits_for(user, request),
+        conf.AWAY_SECONDS,
+    )
 
 
 def by_use() -> bool:
@@ -63,16 +71,16 @@ def _naming(setting: str, user: Any) -> Iterator[None]:
         raise
 
 
-def limit_for(user: Any, request: HttpRequest | None) -> int | None:
-    """Return the limit of a user; raise what a ``LIMIT`` callable raises."""
+def limit_for(user: Any, request: HttpRequest | None, slot: str) -> int | None:
+    """Return the limit of a user in a slot; raise what a ``LIMIT`` callable raises."""
     with _naming("LIMIT", user):
-        return _checked_limit(user, request)
+        return _checked_limit(user, request, slot)
 
 
-def _checked_limit(user: Any, request: HttpRequest | None) -> int | None:
+def _checked_limit(user: Any, request: HttpRequest | None, slot: str) -> int | None:
     limit = conf.LIMIT
     if callable(limit):
-        limit = limit(user, request)
+        limit = limit(user, request, slot)
     if limit is None or (isinstance(limit, int) and limit >= 1 and limit is not True):
         return limit
     raise ImproperlyConfigured(f"LIMIT must be a positive int or None, not {limit!r}.")

@@ -181,11 +181,11 @@ def _slots_over_limit(
     user: Any, rows: Iterable[UserSession], now: datetime
 ) -> Iterator[SlotOverLimit]:
     """Yield the slots in which a user may have too many live sessions."""
-    limit = limits.limit_for(user, None)
     slots: dict[str, list[UserSession]] = {}
     for row in rows:
         slots.setdefault(row.slot, []).append(row)
     for slot in sorted(slots.keys() - {limits.EXEMPT_SLOT}):
+        limit = limits.limit_for(user, None, slot)
         terms = Terms(slot, limit, policy.END_OLDEST, limits.by_use())
         if terms.limit is None or not limits.over_limit(slots[slot], terms, places=0):
             continue

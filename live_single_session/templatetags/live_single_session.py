@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from live_single_session import policy
 from live_single_session.conf import conf
 from live_single_session.django_internals import loaded_data, loaded_user
 from live_single_session.models import SESSION_ID_KEY, EndReason
@@ -28,6 +29,7 @@ from live_single_session.site_urls import (
 )
 
 SCRIPT = "live_single_session/live-single-session.js"
+SHARER = "live_single_session/live-single-session-shared.js"
 KEEPER = "live_single_session/live-single-session-keep.js"
 TIMER = "live_single_session/live-single-session-time.js"
 ON_ENDED = ("dialog", "redirect", "reload", "none")
@@ -95,13 +97,19 @@ def script_tag(
         "data-on-ended": on_ended,
         "data-recheck": conf.RECHECK_SECONDS,
     }
-    script = format_html("<script{}></script>", flatatt(attributes | _texts()))
-    if time_limits.in_force():
-        script += _timer(attributes["nonce"])
+    script = _scripts(attributes)
     if is_anonymous or not (keep_drafts or keep_fragment):
         return script
     owner = _owner_of_drafts(request) if keep_drafts else None
     return script + _keeper(owner, keep_fragment, attributes["nonce"])
+
+
+def _scripts(attributes: dict[str, Any]) -> SafeString:
+    """Return the script, with those that the settings put beside it."""
+    script = format_html("<script{}></script>", flatatt(attributes | _texts()))
+    if time_limits.in_force():
+        script += _timer(attributes["nonce"])
+    return _sharer(attributes["nonce"]) + script
 
 
 def _timer(nonce: object) -> SafeString:
@@ -118,6 +126,14 @@ def _timer(nonce: object) -> SafeString:
         "data-text-leave": _("Sign out now"),
         "data-text-close": _("Close"),
     }
+    return format_html("<script{}></script>", flatatt(attributes))
+
+
+def _sharer(nonce: object) -> SafeString:
+    """Return what comes in front, to hear the first frame: the script that says a name."""
+    if conf.ON_SHARED == policy.IGNORE or socket_path() is None:
+        return SafeString("")
+    attributes = {"src": static(SHARER), "defer": True, "nonce": nonce}
     return format_html("<script{}></script>", flatatt(attributes))
 
 

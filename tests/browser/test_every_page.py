@@ -54,7 +54,9 @@ async def is_fit_to_be_seen(page, name):
     assert await page.evaluate(OVERFLOW) <= 0, name
 
 
-@pytest.mark.parametrize("name", ["ask", "ask_which", "refused", "end_one", "end_others"])
+@pytest.mark.parametrize(
+    "name", ["ask", "ask_which", "refused", "end_one", "end_others", "confirm_one"]
+)
 async def test_the_first_screen_has_the_title_and_a_button(sites, new_browser_context, name):
     """At 400 % there is room for little else."""
     page = await getattr(Maker(sites, new_browser_context), name)()

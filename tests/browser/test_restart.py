@@ -34,7 +34,7 @@ A_CLIENT = """
         const attempt = { ready: false };
         tries.push(attempt);
         this.addEventListener("message", ({ data }) => {
-          attempt.ready = JSON.parse(data).type === "session.ready";
+          attempt.ready ||= JSON.parse(data).type === "session.ready";
         });
       }
     };

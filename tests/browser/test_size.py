@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from django.contrib.staticfiles import finders
 
-from live_single_session.templatetags.live_single_session import KEEPER, SCRIPT, TIMER
+from live_single_session.templatetags.live_single_session import KEEPER, SCRIPT, SHARER, TIMER
 from tests.servers.npm import npm
 
 DIALOG = "  // ---- The dialog ---"  # what follows runs when there is something to show
@@ -44,3 +44,8 @@ def test_what_keeps_drafts_is_small_too():
 def test_what_warns_of_limits_in_time_is_small_too():
     with open(finders.find(TIMER), encoding="utf-8") as file:
         assert minified_and_gzipped(file.read()) <= 3.5 * 1024
+
+
+def test_what_says_which_browser_it_is_is_tiny():
+    with open(finders.find(SHARER), encoding="utf-8") as file:
+        assert minified_and_gzipped(file.read()) <= 600

@@ -279,3 +279,15 @@ async def test_async_pages_have_it(transactional_db, alice):
     await browser.sign_in()
     response = await browser.get("/async/private/")
     assert b"live-single-session.js" in response.content
+
+
+@pytest.mark.parametrize("mode", ["observe", "end", "ignore"])
+def test_the_script_that_says_a_name_is_there_where_it_is_asked_for(
+    request_of, alice, settings, mode
+):
+    settings.LIVE_SINGLE_SESSION = {"ON_SHARED": mode}
+    page = script_tag(request_of(alice), nonce="n")
+    scripts = re.findall(r'<script([^>]*) src="[^"]*/([\w-]+)\.js"', page)
+    expected = ["live-single-session-shared", "live-single-session"]
+    assert [name for _, name in scripts] == expected[mode == "ignore" :]
+    assert page.count('nonce="n"') == len(scripts)

@@ -110,6 +110,7 @@ class Plan:
     fault_seconds: tuple[float, float] = (0.3, 2.5)
     pause_seconds: tuple[float, float] = (0.5, 4)  # after a fault
     wrong_clock: bool = True
+    watches_browsers: bool = False  # whose is there, and whether two share a session
     patience: float = 1  # how many times as long everything may take as on an idle machine
 
 
@@ -174,6 +175,17 @@ class World:
     def ports(self) -> list[int]:
         return [node.port for node in self.nodes]
 
+    @property
+    def away_seconds(self) -> float:
+        return 6 * self.plan.recheck_seconds
+
+    @property
+    def watching(self) -> dict[str, object]:
+        """The settings that watch browsers."""
+        if not self.plan.watches_browsers:
+            return {}
+        return {"AWAY_SECONDS": self.away_seconds, "ON_SHARED": "end"}
+
     def client(self, seconds: float = 30, **options: Any) -> HttpClient:
         return HttpClient(seconds * self.plan.patience, **options)
 
@@ -200,6 +212,7 @@ class World:
                     "LIMIT": self.plan.limit,
                     "RECHECK_SECONDS": self.plan.recheck_seconds,
                     "PUSH_TIMEOUT_SECONDS": self.plan.push_timeout_seconds,
+                    **self.watching,
                 },
             }
             if self.plan.layer == "redis":  # as the system checks ask for
@@ -540,6 +553,36 @@ async def watch_limits(world: World) -> None:
             world.journal.checks += 1
 
 
+async def watch_browsers(world: World, people: list[Person]) -> None:
+    """Look at random moments whether a browser that is there is taken for gone."""
+    gone = (
+        "SELECT id FROM live_single_session_usersession WHERE ended_at IS NULL "
+        f"AND present_until < now() - interval '{world.away_seconds} seconds'"
+    )
+    while True:
+        await asyncio.sleep(random.uniform(0.2, 1))
+        steady = time.monotonic() - world.away_seconds / 2
+        there = {
+            tab.session: tab.visitor.user
+            for tab in (person.visitor.tab for person in people)
+            if tab is not None and tab.is_open and tab.open_since < steady
+        }
+        with suppress(psycopg.Error):
+            for (session_id,) in await world.database.query(gone):
+                if str(session_id) in there:
+                    world.journal.violation(f"a browser of {there[str(session_id)]} is there")
+            world.journal.checks += 1
+
+
+async def check_shared(world: World) -> None:
+    """Nobody's session was ever taken for one that two browsers use."""
+    shared = await world.database.query(
+        "SELECT count(*) FROM live_single_session_usersession WHERE shared_at IS NOT NULL"
+    )
+    if shared[0][0]:
+        world.journal.violation(f"{shared[0][0]} sessions were found shared")
+
+
 async def try_dead_cookies(world: World, people: list[Person]) -> None:
     """Try at random moments whether an ended session still opens anything."""
     client = world.client(10)
@@ -804,6 +847,8 @@ async def _run(world: World, report: Report) -> None:
         asyncio.create_task(watch_limits(world)),
         asyncio.create_task(try_dead_cookies(world, people)),
     ]
+    if plan.watches_browsers:
+        witnesses.append(asyncio.create_task(watch_browsers(world, people)))
     until = time.monotonic() + plan.seconds
     await world.fail(until)
     world.is_over = True
@@ -820,6 +865,7 @@ async def _run(world: World, report: Report) -> None:
     await check_cookies(world, people)
     await sessions_that_authenticate(world, people)
     await watch_once(world)
+    await check_shared(world)
     if is_strict:
         check_speed(world)
     await clock_the_news(world, people)
@@ -859,7 +905,9 @@ async def leave(world: World, people: list[Person], report: Report) -> None:
         for tab in person.tabs:
             await gone(tab.task)
         person.visitor.http.close()
-    deadline = time.monotonic() + 5 * world.plan.patience
+    # Where browsers are watched, one that has left is waited for until it may be elsewhere.
+    seconds = 20 if world.plan.watches_browsers else 5
+    deadline = time.monotonic() + seconds * world.plan.patience
     while True:
         report.after = await inside(world)
         if not any(map(too_much, report.after)) or time.monotonic() > deadline:
@@ -884,6 +932,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1)
     parser.add_argument("--users", type=int, default=6)
     parser.add_argument("--faults", type=lambda text: tuple(text.split(",")), default=())
+    parser.add_argument("--watches-browsers", action="store_true")
     parser.add_argument("--log", help="where to leave the nodes' logs")
     options = vars(parser.parse_args())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")

@@ -80,11 +80,15 @@ def test_only_a_task_of_channels_redis_may_be_found_late() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("layer", "engine", "limit"), [("pubsub", "db", 1), ("redis", "cached_db", 2)]
+    ("layer", "engine", "limit", "watches_browsers"),
+    [("pubsub", "db", 1, True), ("redis", "cached_db", 2, False)],
 )
-async def test_inv1_to_inv5_survive_each_fault(layer: str, engine: str, limit: int) -> None:
+async def test_inv1_to_inv5_survive_each_fault(
+    layer: str, engine: str, limit: int, watches_browsers: bool
+) -> None:
     plan = Plan(
         in_turn=True,
+        watches_browsers=watches_browsers,
         layer=layer,
         engine=engine,
         limit=limit,

@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 import time
+import uuid
 from typing import Any
 
 from websockets.asyncio.client import connect
@@ -29,6 +30,7 @@ class Tab:
         self.session = session  # the session that the page was made for
         self.ready = asyncio.Event()
         self.is_open = False
+        self.open_since = 0.0
         self.told: dict[str, Any] | None = None
         self.told_at = 0.0
         self.asked_at = 0.0
@@ -66,7 +68,7 @@ class Tab:
         async with connect(
             f"ws://127.0.0.1:{port}{LIVE_PATH}{query}",
             additional_headers={"Cookie": self.cookie_header},
-            origin=f"http://127.0.0.1:{port}",  # type: ignore[arg-type]
+            origin=f"http://127.0.0.1:{self.visitor.ports[0]}",  # type: ignore[arg-type]
             compression=None,
             ping_interval=None,
             close_timeout=1,
@@ -74,7 +76,12 @@ class Tab:
         ) as socket:
             try:
                 while True:
-                    self._hear(json.loads(await socket.recv()))
+                    frame = json.loads(await socket.recv())
+                    self._hear(frame)
+                    if frame["type"] == "session.check":
+                        hello = {"type": "session.hello", "browser": self.visitor.browser}
+                        await socket.send(json.dumps(hello))
+                        await socket.send(json.dumps({"type": "session.here"}))
             except ConnectionClosed:
                 code = socket.close_code or 1006
         self.codes.append(code)
@@ -86,7 +93,7 @@ class Tab:
     def _hear(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "session.ready":
             self.session = frame["session"]
-            self.is_open = True
+            self.is_open, self.open_since = True, time.monotonic()
             self.ready.set()
         elif frame["type"] == "session.ended":
             self._believe(frame)
@@ -121,6 +128,14 @@ class Visitor:
         self.patience = patience  # how many times as long as usual an answer may take
         self.http = HttpClient(30 * patience)
         self.tab: Tab | None = None
+        self._browser = uuid.uuid4().hex
+
+    @property
+    def browser(self) -> str:
+        """The name of this browser; now and then somebody clears its storage."""
+        if random.random() < 0.1:
+            self._browser = uuid.uuid4().hex
+        return self._browser
 
     @property
     def cookie(self) -> str | None:

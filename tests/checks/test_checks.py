@@ -137,7 +137,7 @@ def test_e003_wrong_value_names_its_key(settings, key, value):
     [
         ("LIMIT", None),
         ("LIMIT", 5),
-        ("LIMIT", lambda user, request: 1),
+        ("LIMIT", lambda user, request, slot: 1),
         ("LIMIT", "live_single_session.policy.staff_only"),
         ("ON_LIMIT", "refuse"),
         ("ON_LIMIT", "ask"),
@@ -397,3 +397,63 @@ def test_w013_a_tenant_that_is_kept_by_thread(settings, monkeypatch, of_thread):
         monkeypatch.setattr(backend, "tenant", None, raising=False)
     found = [message.id for message in neighbours.check_tenants()]
     assert found == (["live_single_session.W013"] if of_thread else [])
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"AWAY_SECONDS": 90, "ON_LIMIT": "refuse"}, set()),
+        ({"AWAY_SECONDS": 89, "ON_LIMIT": "ask"}, {"E011"}),
+        ({"AWAY_SECONDS": 3, "RECHECK_SECONDS": 1, "ON_LIMIT": "ask"}, set()),
+        ({"AWAY_SECONDS": 600}, {"W027"}),
+        ({"AWAY_SECONDS": 600, "ON_LIMIT": "ask", "WEBSOCKET_PATH": None}, {"W027"}),
+        ({"AWAY_SECONDS": "soon", "ON_LIMIT": "ask"}, {"E003"}),
+    ],
+)
+def test_what_away_seconds_needs(values, found, settings):
+    settings.LIVE_SINGLE_SESSION = values
+    ids = {message.id.partition(".")[2] for message in run_checks()}
+    assert ids & {"E003", "E011", "W027"} == found
+
+
+@pytest.mark.parametrize(
+    ("values", "domain", "found"),
+    [
+        ({"ON_SHARED": "end"}, None, set()),
+        ({"ON_SHARED": "end"}, ".example.com", {"E012"}),
+        ({"ON_SHARED": "observe"}, ".example.com", set()),
+        ({"ON_SHARED": "observe", "WEBSOCKET_PATH": None}, None, {"W028"}),
+        ({"ON_SHARED": "often"}, None, {"E003"}),
+        ({}, ".example.com", set()),
+    ],
+)
+def test_what_on_shared_needs(values, domain, found, settings):
+    settings.LIVE_SINGLE_SESSION = values
+    settings.SESSION_COOKIE_DOMAIN = domain
+    ids = {message.id.partition(".")[2] for message in run_checks()}
+    assert ids & {"E003", "E012", "W028"} == found
+
+
+@pytest.mark.parametrize(
+    ("key", "function", "is_found"),
+    [
+        ("LIMIT", lambda user, request: 1, True),
+        ("LIMIT", lambda user, request, slot, more: 1, True),
+        ("LIMIT", lambda *login: 1, False),
+        ("SLOT", lambda user, request: "", False),
+        ("SLOT", lambda user: "", True),
+        ("CLIENT_IP", lambda: None, True),
+        ("CONFIRM", lambda request, user, action: None, False),
+        ("CONFIRM", lambda request: None, True),
+        ("SLOT", "tests.checks.test_checks.one_argument", True),
+        ("SLOT", str, False),
+    ],
+)
+def test_e004_a_callable_with_other_arguments(key, function, is_found, settings):
+    settings.LIVE_SINGLE_SESSION = {key: function}
+    found = [m for m in run_checks() if m.id == "live_single_session.E004"]
+    assert bool(found) == is_found
+
+
+def one_argument(user):
+    return ""

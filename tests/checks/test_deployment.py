@@ -149,3 +149,18 @@ def test_a_build_without_a_database_is_no_place_to_look():
     )
     assert done.returncode == 0, done.stdout
     assert "live_single_session.W025" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("confirm", "cache", "found"),
+    [
+        (None, "locmem.LocMemCache", set()),
+        ("live_single_session.confirm.password", "locmem.LocMemCache", {"W026"}),
+        ("live_single_session.confirm.password", "dummy.DummyCache", {"W026"}),
+        ("live_single_session.confirm.password", "redis.RedisCache", set()),
+    ],
+)
+def test_guesses_are_counted_by_each_process(confirm, cache, found, settings):
+    settings.LIVE_SINGLE_SESSION = {**SOUND, "CONFIRM": confirm}
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{cache}"}}
+    assert warnings() == found

@@ -131,7 +131,7 @@ def test_an_account_without_a_limit_keeps_its_sessions(alice, bob, settings):
 def test_a_limit_that_depends_on_the_user(alice):
     limit = _functions_of("user.tariff")["limit"]
     alice.tariff = "large"
-    assert limit(alice, None) == 5
+    assert limit(alice, None, "") == 5
 
 
 @pytest.mark.django_db(transaction=True)

@@ -75,6 +75,7 @@ def test_tokens(name: str, settings: Any) -> None:
         ("POST", "/active/"),
         ("GET", "/"),
         ("POST", "/{session}/end/"),
+        ("POST", "/{session}/name/"),
         ("POST", "/end-others/"),
         ("GET", "/choose/"),
         ("POST", "/choose/"),

@@ -180,6 +180,9 @@ async def signed_in_browser(name="alice"):
     return browser
 
 
+ASKED = {"type": "session.check"}
+
+
 class Socket(WebsocketCommunicator):
     """One websocket, as the browser sees it."""
 
@@ -195,9 +198,14 @@ class Socket(WebsocketCommunicator):
             self.refusal = answer
 
     async def frame(self):
-        return json.loads(await self.receive_from(timeout=PATIENCE))
+        """The next frame but for those that ask, as with ON_SHARED: clients ignore these."""
+        while (frame := json.loads(await self.receive_from(timeout=PATIENCE))) == ASKED:
+            pass
+        return frame
 
     async def close_code(self):
         message = await self.receive_output(timeout=PATIENCE)
+        while message.get("text") == json.dumps(ASKED):
+            message = await self.receive_output(timeout=PATIENCE)
         assert message["type"] == "websocket.close", message
         return message["code"]

@@ -33,6 +33,12 @@ POLICIES: dict[str, dict] = {
     "one": {"NOT_YOU_URL": "/accounts/login/?reset"},
     "ask": {"ON_LIMIT": "ask"},
     "two": {"ON_LIMIT": "ask", "LIMIT": 2},
+    "owned": {
+        "LIMIT": 3,
+        "AWAY_SECONDS": 600,
+        "CONFIRM": "live_single_session.confirm.password",
+        "NOT_YOU_URL": "/accounts/login/?reset",
+    },
     "refuse": {"ON_LIMIT": "refuse", "NOT_YOU_URL": "/accounts/login/?reset"},
 }
 
@@ -102,6 +108,48 @@ class Maker:
         await self.sign_in("some", user_agent=SAFARI)
         return await self.page("some", "/session/end-others/")
 
+    async def confirm_one(self) -> Page:
+        await self.sign_in("owned", user_agent=SAFARI)
+        page = await self.page("owned", "/session/")
+        await page.locator("li.live a.button").first.click()
+        return page
+
+    async def confirm_others(self) -> Page:
+        """With a password that was wrong."""
+        await self.sign_in("owned", user_agent=SAFARI)
+        page = await self.page("owned", "/session/end-others/")
+        await page.locator("#password").fill("guess")
+        await page.get_by_role("button").click()
+        await page.locator(".error").wait_for()
+        return page
+
+    async def confirm_too_often(self) -> Page:
+        page = await self.confirm_others()
+        while await page.locator("#password").count():
+            await page.locator("#password").fill("guess")
+            await page.get_by_role("button").click()
+            await page.wait_for_load_state()
+        return page
+
+    async def name_device(self) -> Page:
+        page = await self.page("some", "/session/")
+        await page.locator("li.current").get_by_role("link").first.click()
+        return page
+
+    async def named_and_open(self) -> Page:
+        """One has a name and is there, another one has left."""
+        site = self._sites["owned"].url
+        for agent, name in ((FIREFOX, ""), (SAFARI, "My phone")):
+            other = await (await self.sign_in("owned", user_agent=agent)).new_page()
+            await other.goto(f"{site}/session/")
+            await other.locator("li.current").get_by_role("link").first.click()
+            await other.locator("#device-name").fill(name)
+            await other.get_by_role("button").click()
+            await other.wait_for_url("**/session/")
+        page = await self.page("owned", "/session/")
+        await page.locator(".open").nth(1).wait_for()
+        return page
+
     async def ask(self) -> Page:
         if not await self._is_full("ask", 1):
             await self.sign_in("ask", user_agent=SAFARI)
@@ -168,6 +216,11 @@ PAGES = [
     "signed_out_recently",
     "end_one",
     "end_others",
+    "confirm_one",
+    "confirm_others",
+    "confirm_too_often",
+    "name_device",
+    "named_and_open",
     "ask",
     "ask_which",
     "refused",

@@ -63,8 +63,9 @@ class Person:
 
 
 async def hear(socket: ClientConnection) -> dict[str, Any]:
+    """Return the next frame but for those that ask, as with ON_SHARED."""
     frame: dict[str, Any] = json.loads(await socket.recv())
-    return frame
+    return await hear(socket) if frame["type"] == "session.check" else frame
 
 
 async def close_code(socket: ClientConnection) -> int:

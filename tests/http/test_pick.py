@@ -158,11 +158,13 @@ def test_inv1_a_login_meanwhile_was_no_part_of_it(asked, laptop, phone, tablet):
 
 
 async def test_of_three_the_second_is_picked_and_told(
-    start_daphne, site_database, new_browser_context
+    start_daphne, site_database, redis, new_browser_context
 ):
     """In real browsers: exactly that one."""
     site = start_daphne(
-        DATABASE_URL=site_database("sqlite"),
+        DATABASE_URL=site_database("postgres"),
+        CHANNEL_LAYER="redis",
+        REDIS_URL=redis.url,
         LIVE_SINGLE_SESSION={"ON_LIMIT": "ask", "LIMIT": 3},
     )
     front = Front(site.port)

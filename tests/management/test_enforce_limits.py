@@ -34,7 +34,7 @@ def three(policy, alice):
     return browsers
 
 
-def raise_for_alice(user, request):
+def raise_for_alice(user, request, slot):
     if user.username == "alice":
         raise LookupError("no contract")
     return 1

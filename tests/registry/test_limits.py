@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.core.management import call_command
 
 from live_single_session import policy as rules
 from live_single_session.models import UserSession
@@ -12,15 +13,15 @@ from tests.site.people import credentials
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.site.ways_in")]
 
 
-def broken(user, request):
+def broken(*login):
     raise LookupError("the tariff table is gone")
 
 
-def nonsense(user, request):
+def nonsense(user, request, slot):
     return "two"
 
 
-def by_header(user, request):
+def by_header(user, request, slot):
     """A tariff that comes with the request; an automated client has no limit."""
     return None if request.headers.get("X-Robot") else 1
 
@@ -139,7 +140,7 @@ class TestSlots:
         assert who(laptop, phone, other_phone) == ["alice", None, "alice"]
 
     def test_each_slot_has_its_own_limit(self, policy):
-        def more_phones(user, request):
+        def more_phones(user, request, slot):
             return 2 if rules.device_class(user, request) == "phone" else 1
 
         policy(SLOT=rules.device_class, LIMIT=more_phones)
@@ -149,6 +150,26 @@ class TestSlots:
             browser.sign_in()
         assert who(*laptops) == [None, "alice"]
         assert who(*phones) == [None, "alice", "alice"]
+
+    def test_one_phone_and_two_desktops(self, policy):
+        """By what `LIMIT` is told; also where there is no request, as in `enforce_limits`."""
+
+        def devices(user, request, slot):
+            return {"phone": 1, "desktop": 2}[slot]
+
+        policy(SLOT=rules.device_class, LIMIT=None)
+        laptops = [Browser(headers={"User-Agent": FIREFOX}) for _ in range(3)]
+        phones = [Browser(headers={"User-Agent": SAFARI}) for _ in range(3)]
+        for browser in (*laptops, *phones):
+            browser.sign_in()
+        policy(SLOT=rules.device_class, LIMIT=devices)
+        call_command("enforce_limits", verbosity=0)
+        assert who(*laptops) == [None, "alice", "alice"]
+        assert who(*phones) == [None, None, "alice"]
+        for browser in (laptops[0], phones[0]):
+            browser.sign_in()
+        assert who(*laptops) == ["alice", None, "alice"]
+        assert who(*phones) == ["alice", None, None]
 
     @pytest.mark.parametrize("mode", ["refuse", "ask"])
     def test_a_full_slot_leaves_the_others_open(self, laptop, phone, policy, mode):

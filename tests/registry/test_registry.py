@@ -83,7 +83,7 @@ def test_inv7_no_key_is_in_the_log_or_an_error(alice, caplog, settings):
     caplog.set_level(logging.DEBUG, logger="live_single_session")
     browsers = [Browser(), Browser(raise_request_exception=False), Browser()]
     browsers[0].sign_in()
-    settings.LIVE_SINGLE_SESSION = {"LIMIT": lambda user, request: 0}
+    settings.LIVE_SINGLE_SESSION = {"LIMIT": lambda user, request, slot: 0}
     browsers[1].post_json("/api/login/", {"username": "alice"})
     with pytest.raises(Exception, match="LIMIT") as error:
         browsers[2].force_login(alice)

@@ -28,6 +28,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 POSTS = {
     "end_others": {},
     "end": {"session_id": uuid.UUID(int=1)},
+    "name_device": {"session_id": uuid.UUID(int=1)},
     "choose": {},
 }
 

@@ -14,7 +14,7 @@ RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
 exec(re.search(r"^class ExemptImpersonation:\n.*?(?=^```)", RECIPES, re.S | re.M)[0])
 
 
-def limit(user, request):
+def limit(user, request, slot):
     """The same by a LIMIT: whoever impersonates may be signed in beside the user."""
     match = request.resolver_match if request is not None else None
     return None if match is not None and match.view_name == "hijack:acquire" else 1

@@ -1,7 +1,10 @@
 """What a client is told whose session has ended, or who finds no place to sign in."""
 
+import json
 from typing import Any
 
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 from rest_framework_simplejwt.authentication import AUTH_HEADER_TYPES
 from rest_framework_simplejwt.exceptions import InvalidToken
@@ -59,6 +62,24 @@ class SessionLimit(APIException):  # type: ignore[misc]
     def __init__(self, body: dict[str, Any]) -> None:
         super().__init__()
         self.detail = body  # as it is: Django REST framework would make text of its numbers
+
+
+class Unconfirmed(APIException):  # type: ignore[misc]
+    """The site's ``CONFIRM`` has stopped a ``take_over``: its response, as JSON.
+
+    What isn't JSON in it is for a browser, and becomes a 403 ``unconfirmed``.
+    """
+
+    status_code = 403
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        try:
+            self.detail = json.loads(response.content)
+            self.status_code = response.status_code
+        except ValueError:
+            text = _("Confirm on the website that it is you.")
+            self.detail = {"code": "unconfirmed", "detail": text}
 
 
 def tell_in_header(view: Any, error: Exception) -> None:

@@ -18,6 +18,8 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 from live_single_session import policy
 from live_single_session.conf import conf
 from live_single_session.contrib.simplejwt.bearer import SID
+from live_single_session.contrib.simplejwt.exceptions import Unconfirmed
+from live_single_session.http import confirmation
 from live_single_session.models import UserSession
 from live_single_session.registry import db, lifecycle, logins
 from live_single_session.request_state import django_request, state_of
@@ -59,11 +61,15 @@ def sign_in(
 
     Raises:
         LoginRefused: the user is signed in on as many devices as are allowed.
+        Unconfirmed: what the site's ``CONFIRM`` answers to a ``take_over``.
         AuthenticationFailed: the password was changed meanwhile.
         Exception: what a callable of the site raises; nobody is signed in then.
     """
     request = django_request(request)
     if take_over is not None and conf.ON_LIMIT == policy.ASK:
+        unconfirmed = confirmation.ask(request, user, confirmation.TAKE_OVER)
+        if unconfirmed is not None:
+            raise Unconfirmed(unconfirmed)
         state_of(request).take_over = take_over
     if device:
         state_of(request).device = device

@@ -27,6 +27,11 @@ class Command(BaseCommand):
             help="only those that are too many: what enforce_limits would end",
         )
         parser.add_argument(
+            "--shared",
+            action="store_true",
+            help="only those that two browsers were found to use at once (ON_SHARED)",
+        )
+        parser.add_argument(
             "--ended", action="store_true", help="those that have ended instead"
         )
         parser.add_argument(
@@ -41,13 +46,16 @@ class Command(BaseCommand):
         self, *args: Any, user: str | None, over_limit: bool, ended: bool, **options: Any
     ) -> None:
         """Write a line for each session, or a summary."""
+        if options["shared"] and (over_limit or options["summary"]):
+            raise CommandError("--shared is a list of its own.", returncode=2)
         if ended and (over_limit or options["summary"]):
             raise CommandError("Sessions that have ended are over no limit.", returncode=2)
         only = None if user is None else self._user(user)
         if options["summary"]:
             self._summarize(only, as_json=options["json"])
             return
-        rows = self._over_limit(only) if over_limit else _listed(only, ended)
+        shared = options["shared"]
+        rows = self._over_limit(only) if over_limit else _listed(only, ended, shared)
         if not options["json"]:
             self.stdout.write(HEADING)
         describe = json_of if options["json"] else line_of
@@ -73,10 +81,12 @@ class Command(BaseCommand):
                 yield row
 
 
-def _listed(only: Any, ended: bool) -> Iterator[UserSession]:
+def _listed(only: Any, ended: bool, shared: bool) -> Iterator[UserSession]:
     """Return the sessions, read some hundreds at a time: there may be very many."""
     known = UserSession.objects.using(db.database()).select_related("user")
     rows = known.ended() if ended else known.live()
     if only is not None:
         rows = rows.of(only)
+    if shared:
+        rows = rows.filter(shared_at__isnull=False)
     return rows.order_by("user_id", "serial").iterator(chunk_size=db.CHUNK)

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.http import HttpResponse, JsonResponse
 
 from live_single_session import registry
 from live_single_session.models import UserSession
@@ -63,6 +64,34 @@ def test_ask_and_take_over(alice, new_app, settings, refused):
     assert refused == []
     assert second.obtain(take_over=question.json()["take_over"]).status_code == 200
     assert second.me().status_code == 200
+    assert_ended(first.me())
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (JsonResponse({"code": "otp"}, status=428), (428, {"code": "otp"})),
+        (HttpResponse("<form>"), (403, "unconfirmed")),
+    ],
+)
+def test_a_take_over_is_confirmed_first(answer, told, alice, new_app, settings):
+    asked = []
+
+    def confirm(request, user, action):
+        asked.append((user.pk, action))
+        return answer if len(asked) == 1 else None
+
+    settings.LIVE_SINGLE_SESSION = {"ON_LIMIT": "ask", "CONFIRM": confirm}
+    first, second = new_app(), new_app()
+    first.obtain()
+    choice = second.obtain().json()["take_over"]
+    assert asked == []
+    stopped = second.obtain(take_over=choice)
+    body = stopped.json()
+    assert (stopped.status_code, body if told[0] == 428 else body["code"]) == told
+    assert first.me().status_code == 200
+    assert second.obtain(take_over=choice).status_code == 200
+    assert asked == 2 * [(alice.pk, "take_over")]
     assert_ended(first.me())
 
 
@@ -135,7 +164,7 @@ def test_two_of_them(alice, new_app, settings):
     }
 
 
-def broken_limit(user, request):
+def broken_limit(user, request, slot):
     raise RuntimeError("no limit today")
 
 
