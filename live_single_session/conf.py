@@ -13,9 +13,10 @@ from django.utils.module_loading import import_string
 
 Seconds = float | None | Callable[[Any, HttpRequest | None], float | None]
 
-MOST_ACTIVITY_SECONDS = 60.0  # between two records of use, where IDLE_SECONDS needs them
 Limit = int | None | Callable[[Any, HttpRequest | None, str], int | None]
 Confirm = Callable[[HttpRequest, Any, str], HttpResponse | None]
+
+MOST_ACTIVITY_SECONDS = 60.0  # between two records of use, where IDLE_SECONDS needs them
 
 DEFAULTS: dict[str, Any] = {
     "LIMIT": 1,
