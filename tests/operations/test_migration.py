@@ -149,8 +149,8 @@ def test_a_sign_out_that_ends_the_other_sessions(alice, settings, tmp_path):
 def test_the_limit_says_what_single_user_session_said(alice, carol):
     names = {}
     exec(block(PAGE, SINGLE, "def only_staff"), names)
-    assert names["only_staff"](alice, None) is None
-    assert names["only_staff"](carol, None) == 1
+    assert names["only_staff"](alice, None, "") is None
+    assert names["only_staff"](carol, None, "") == 1
 
 
 COOKIES = "From signed cookies"

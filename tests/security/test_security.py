@@ -142,7 +142,8 @@ def test_an_ended_session_is_not_sent_to_another_site(alice: Any, evil: str) -> 
 
 
 def test_every_post_wants_a_csrf_token(alice: Any) -> None:
-    assert {pattern.name for pattern in urlpatterns} == {*POSTS, "sessions", "status"}
+    names = {*POSTS, "sessions", "status", "active"}
+    assert {pattern.name for pattern in urlpatterns} == names
     browser = Browser(enforce_csrf_checks=True)
     browser.force_login(alice)
     for name, kwargs in POSTS.items():
@@ -154,6 +155,20 @@ def test_every_post_wants_a_csrf_token(alice: Any) -> None:
     assert UserSession.objects.live().count() == 1
     for name in ("sessions", "status"):
         assert browser.post(reverse(f"live_single_session:{name}")).status_code in (403, 405)
+
+
+def test_another_site_can_not_say_that_a_page_is_used(alice: Any, settings: Any) -> None:
+    """It can post forms and text, but no JSON."""
+    settings.LIVE_SINGLE_SESSION = {"IDLE_SECONDS": 600}
+    browser = Browser(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    for content_type in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ):
+        answer = browser.post("/session/active/", "", content_type=content_type)
+        assert answer.status_code == 415
 
 
 def test_nothing_ends_by_a_get(alice: Any, settings: Any) -> None:
