@@ -154,6 +154,14 @@ def policy(settings: Any) -> Callable[..., None]:
 
 
 @pytest.fixture
+def after(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`after(seconds)`: so much later, as the sessions of a test see it."""
+    from tests.helpers.passing_time import PassingTime
+
+    return PassingTime(monkeypatch)
+
+
+@pytest.fixture
 def laptop() -> Any:
     from tests.helpers.browsers import FIREFOX, Browser
 

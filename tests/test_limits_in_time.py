@@ -13,16 +13,10 @@ from live_single_session.models import UserSession
 from live_single_session.registry import statistics
 from live_single_session.templatetags.live_single_session import script_tag
 from tests.helpers.browsers import API, PAGE, Browser, reasons
-from tests.helpers.passing_time import PassingTime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 IDLE, ACTIVITY = 900, 60
-
-
-@pytest.fixture
-def after(monkeypatch):
-    return PassingTime(monkeypatch)
 
 
 @pytest.fixture

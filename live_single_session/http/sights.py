@@ -4,9 +4,6 @@ Each process remembers whom it has seen, so that most requests cost nothing.
 """
 
 import logging
-import time
-from collections import OrderedDict
-from threading import Lock
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -15,46 +12,12 @@ from django.http.response import HttpResponseBase
 from live_single_session.conf import conf
 from live_single_session.django_internals import loaded_data
 from live_single_session.models import SESSION_ID_KEY, as_uuid
-from live_single_session.registry import presence
+from live_single_session.registry import presence, uses
 from live_single_session.request_state import state_of
 
 logger = logging.getLogger("live_single_session")
 
-REMEMBERED = 10_000
-
-
-class Memory:
-    """The sessions that this process has seen last, up to a number.
-
-    Args:
-        size: that number. A session beyond it costs a query that finds nothing to do.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._seen: OrderedDict[UUID, float] = OrderedDict()
-        self._lock = Lock()
-
-    def is_due(self, session_id: UUID, seconds: float) -> bool:
-        """Tell whether a session was not seen in so many seconds."""
-        seen = self._seen.get(session_id)
-        return seen is None or time.monotonic() - seen >= seconds
-
-    def note(self, session_id: UUID) -> None:
-        """Remember that a session is seen now."""
-        with self._lock:
-            self._seen[session_id] = time.monotonic()
-            self._seen.move_to_end(session_id)
-            if len(self._seen) > self._size:
-                self._seen.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._seen.clear()
-
-
-memory = Memory(REMEMBERED)
+memory = uses.Memory(uses.REMEMBERED)
 
 
 def is_due(request: HttpRequest) -> bool:

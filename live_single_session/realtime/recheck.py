@@ -2,10 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
-
-from django.contrib.auth import get_user_model
 
 from live_single_session.notices import EndNotice, notice_of, notice_of_unknown
 from live_single_session.realtime.lookup import Place, in_place
@@ -65,7 +62,5 @@ def _ended_among(users: Mapping[UUID, object], ask_engine: bool) -> dict[UUID, F
 def _gone_among(user_pks: set[str]) -> set[str]:
     if not user_pks:
         return set()
-    users: Any = (
-        get_user_model()._base_manager.using(db.database()).filter(db.UNCACHED, pk__in=user_pks)
-    )
-    return user_pks - {str(user_pk) for user_pk in users.values_list("pk", flat=True)}
+    found = db.users_among(user_pks).values_list("pk", flat=True)
+    return user_pks - {str(user_pk) for user_pk in found}

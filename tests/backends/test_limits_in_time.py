@@ -10,17 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from live_single_session.registry import uses
 from tests.helpers.browsers import Browser, live, reasons
-from tests.helpers.passing_time import PassingTime
 
 pytestmark = pytest.mark.usefixtures("engine_and_cache")
 
 IDLE, ACTIVITY, LIFETIME = 900, 60, 3600
-
-
-@pytest.fixture
-def after(monkeypatch):
-    """`after(seconds)`: so much later."""
-    return PassingTime(monkeypatch)
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.helpers.browsers import FIREFOX
-from tests.helpers.front import Front
 from tests.helpers.visitor import Visitor, dialog, is_told, session_of
 from tests.servers.daphne import Daphne
 from tests.servers.waiting import await_until
@@ -22,7 +20,8 @@ LONG_ENOUGH = 16
 
 
 @pytest.fixture(scope="module")
-def site(site_databases, redis_server) -> Iterator[Daphne]:
+def daphne(site_databases, redis_server) -> Iterator[Daphne]:
+    """A site that ends sessions which two browsers share."""
     redis_server.renew()
     databases = site_databases("postgres")
     name = databases.create()
@@ -40,14 +39,6 @@ def site(site_databases, redis_server) -> Iterator[Daphne]:
     finally:
         daphne.close()
         databases.drop(name)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def front(site: Daphne) -> AsyncIterator[Front]:
-    front = Front(site.port)
-    await front.open()
-    yield front
-    await front.close()
 
 
 async def copy_of(visitor: Visitor, new_visitor, **options: object) -> Visitor:

@@ -16,7 +16,7 @@ from playwright.async_api import async_playwright
 from live_single_session import policy as rules
 from live_single_session.http import sights
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import presence
+from live_single_session.registry import presence, uses
 from tests.helpers.browsers import API, PAGE, SAFARI, Browser, reasons, who
 from tests.helpers.front import Front
 from tests.helpers.people import people
@@ -143,7 +143,7 @@ def test_a_request_is_written_down_once_in_a_third_of_the_time(
     laptop, monkeypatch, django_assert_num_queries
 ):
     now = 1000.0
-    monkeypatch.setattr(sights.time, "monotonic", lambda: now)
+    monkeypatch.setattr(uses.time, "monotonic", lambda: now)
     laptop.sign_in()
     sights.memory.clear()
     seen = []

@@ -7,16 +7,10 @@ from rest_framework_simplejwt.settings import api_settings
 
 from live_single_session.contrib.simplejwt.checks import check_access_tokens
 from tests.contrib.simplejwt.apps import assert_ended
-from tests.helpers.passing_time import PassingTime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 IDLE, LIFETIME = 900, 3600
-
-
-@pytest.fixture
-def after(monkeypatch):
-    return PassingTime(monkeypatch)
 
 
 @pytest.fixture
