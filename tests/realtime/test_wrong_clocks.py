@@ -52,7 +52,7 @@ async def test_inv9_ends_and_warnings_are_by_the_databases_clock(
         for socket in (one, other):
             warning = await frame(socket, lambda frame: frame.get("in") is not None)
             assert (warning["type"], warning["reason"]) == ("session.ending", "idle")
-            assert WARN - 40 < warning["in"] <= WARN - 10
+            assert WARN - 40 < warning["in"] <= WARN - 10 + 1  # it may be read beside the write
         for node in (late, early):
             assert await who(client, node) == "alice"
         for socket in (one, other):
