@@ -4,6 +4,7 @@ It looks only at what the request has loaded already: an ordinary request costs 
 query nor a thread.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from weakref import ref
@@ -26,7 +27,7 @@ from live_single_session.django_internals import (
 from live_single_session.exceptions import Busy
 from live_single_session.http import refusals, responses
 from live_single_session.http.follow_ups import follow_up_for
-from live_single_session.realtime import streams
+from live_single_session.realtime import push, streams
 from live_single_session.registry import engine
 from live_single_session.request_state import serving, state_of
 from live_single_session.session_status import own_id
@@ -58,10 +59,12 @@ class SingleSessionMiddleware:
         return _last_touches(request, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        state_of(request).loop = asyncio.get_running_loop()
         with serving(request):
             response: HttpResponseBase = await self.get_response(request)
         if follow_up := follow_up_for(request, response):
             response = await sync_to_async(follow_up)(request, response)
+        await push.sent_by(request)
         return _last_touches(request, response)
 
     def process_exception(

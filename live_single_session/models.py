@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -65,6 +66,19 @@ class EndReason(models.TextChoices):
 TIME_LIMITS = (EndReason.IDLE, EndReason.LIFETIME)
 
 
+class AnyUser(models.Func):
+    """The primary key of a user, whom PostgreSQL takes for an average one.
+
+    Else it may read the whole table for one who has many ended sessions.
+    """
+
+    template = "(SELECT %(expressions)s)"
+
+    def __init__(self, user_pk: Any) -> None:
+        field = UserSession._meta.get_field("user").target_field
+        super().__init__(models.Value(user_pk, output_field=field), output_field=field)
+
+
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
     def live(self) -> "UserSessionQuerySet":
         """Return the sessions that have not ended, as far as the registry knows."""
@@ -74,9 +88,9 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         """Return the sessions that have ended."""
         return self.filter(ended_at__isnull=False)
 
-    def of(self, user: models.Model) -> "UserSessionQuerySet":
-        """Return the sessions of one user."""
-        return self.filter(user_id=user.pk)
+    def of(self, user: Any) -> "UserSessionQuerySet":
+        """Return the sessions of one user, or of the one with this primary key."""
+        return self.filter(user_id=AnyUser(getattr(user, "pk", user)))
 
     def unfinished(self) -> "UserSessionQuerySet":
         """Return ended sessions whose data the session engine may still hold."""

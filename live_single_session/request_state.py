@@ -1,9 +1,10 @@
 """The current request, and ``RequestState``: all that the package records about a request."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,8 @@ class RequestState:
         chosen: the sessions that the user has picked to end then, if it was to pick.
         only_asks: whether it is no use of its session, which it leaves as it is.
         device: the name that an app gave its device in a body that Django hasn't read.
+        loop: the event loop that serves it, if one does.
+        sending: the messages to tabs that it has begun to send in that loop.
     """
 
     refused: LoginRefused | None = None
@@ -42,6 +45,8 @@ class RequestState:
     chosen: frozenset[UUID] | None = None
     only_asks: bool = False
     device: str = ""
+    loop: asyncio.AbstractEventLoop | None = None
+    sending: list[asyncio.Future[bool]] = field(default_factory=list)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.http import HttpRequest
 
 from live_single_session.conf import conf
 from live_single_session.models import UserSession
@@ -24,6 +25,7 @@ from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.realtime.layer import find_layer
 from live_single_session.realtime.layer_hosts import layer_hosts
 from live_single_session.registry import db, events, threads
+from live_single_session.request_state import current_request, state_of
 from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
@@ -90,16 +92,32 @@ def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
 
 
 def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
-    """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery."""
-    if (loop := threads.waiting_loop()) is not None:
-        loop.call_soon_threadsafe(_task, layer, group, message)
-        return
+    """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery.
+
+    The loop that serves a request sends beside it; see ``sent_by()``.
+    """
+    state = state_of(current_request())
+
+    def begin() -> None:
+        state.sending.append(_task(layer, group, message))
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        _send_and_wait(layer, group, message)
+        loop = threads.waiting_loop() or state.loop
+        if loop is None or loop.is_closed():
+            _send_and_wait(layer, group, message)
+        else:
+            loop.call_soon_threadsafe(begin)
     else:  # synchronous code in the event loop's thread, which must not wait
-        _task(layer, group, message)
+        begin()
+
+
+async def sent_by(request: HttpRequest) -> None:
+    """Wait for what a request has begun to send, unless the layer is known to keep silent."""
+    sending = state_of(request).sending
+    if sending and not silence.is_remembered():
+        await asyncio.wait(sending)
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:

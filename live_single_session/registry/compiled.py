@@ -1,43 +1,123 @@
-"""Queries whose SQL is built once, since building a large one costs more than running it."""
+"""Statements whose SQL is built once, since building it costs more than running it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
-from django.db.models.expressions import RawSQL
+from django.db import connections
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import Col, RawSQL
+from django.db.models.sql import InsertQuery, UpdateQuery
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A place in a query for a value that each call gives."""
+    """A place in a statement for a value that each call gives, as this field takes it."""
 
     name: str
+    field: Any
 
 
-def parameter(name: str, sql: str = "%s") -> RawSQL:
+def parameter(name: str, field: Any, sql: str = "%s") -> RawSQL:
     """Return what stands in a queryset for a value that each call gives."""
-    return RawSQL(sql, [Parameter(name)])  # noqa: S611 - the SQL is ours, and holds no value
+    return RawSQL(sql, [Parameter(name, field)])  # noqa: S611 - the SQL holds no value
 
 
 @dataclass(frozen=True)
-class CompiledQuery:
-    """A queryset as SQL. It must not contain what changes from call to call otherwise."""
+class Statement:
+    """SQL that must not contain what changes from call to call but in its parameters."""
 
-    model: Any
     using: str
     sql: str
     params: tuple[Any, ...] = field(repr=False)
 
-    @classmethod
-    def of(cls, queryset: QuerySet[Any]) -> "CompiledQuery":
-        sql, params = queryset.query.get_compiler(queryset.db).as_sql()
-        return cls(queryset.model, queryset.db, sql, tuple(params))
-
-    def fetch(self, values: dict[str, Any]) -> list[Any]:
+    def run(self, values: dict[str, Any]) -> None:
         """Run it.
 
         Args:
-            values: one for each parameter, as the database's driver takes it.
+            values: one for each parameter.
         """
-        params = [values[p.name] if isinstance(p, Parameter) else p for p in self.params]
-        return list(self.model._base_manager.using(self.using).raw(self.sql, params))
+        with self._executed(values):
+            pass
+
+    @contextmanager
+    def _executed(self, values: dict[str, Any]) -> Iterator[Any]:
+        connection = connections[self.using]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                self.sql,
+                [
+                    p.field.get_db_prep_save(values[p.name], connection)
+                    if isinstance(p, Parameter)
+                    else p
+                    for p in self.params
+                ],
+            )
+            yield cursor
+
+
+@dataclass(frozen=True)
+class Select(Statement):
+    """Reads a queryset. ``names`` are those of the columns: of fields, then of annotations."""
+
+    queryset: QuerySet[Any] = field(repr=False)
+    names: tuple[str, ...]
+    fields: int
+    converters: dict[int, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any]) -> "Select":
+        """Compile a queryset."""
+        compiler = queryset.query.get_compiler(queryset.db)
+        sql, params = compiler.as_sql()
+        columns = [column for column, _, _ in compiler.select]
+        fields = sum(isinstance(column, Col) for column in columns)
+        annotations = [alias for _, _, alias in compiler.select[fields:]]
+        return cls(
+            using=queryset.db,
+            sql=sql,
+            params=tuple(params),
+            queryset=queryset,
+            names=(*(column.target.attname for column in columns[:fields]), *annotations),
+            fields=fields,
+            converters=compiler.get_converters(columns),
+        )
+
+    def fetch(self, values: dict[str, Any]) -> list[Any]:
+        """Return the instances that are found.
+
+        Args:
+            values: one for each parameter.
+        """
+        with self._executed(values) as cursor:
+            found = cursor.fetchall()
+        if self.converters:
+            compiler = self.queryset.query.get_compiler(self.using)
+            found = compiler.apply_converters(found, self.converters)
+        return [self._instance(row) for row in found]
+
+    def _instance(self, row: Any) -> Any:
+        model, count = self.queryset.model, self.fields
+        instance = model.from_db(self.using, self.names[:count], row[:count])
+        for name, value in zip(self.names[count:], row[count:], strict=True):
+            setattr(instance, name, value)
+        return instance
+
+
+def update(queryset: QuerySet[Any], **changes: Any) -> Statement:
+    """Compile an update; the changes are values or parameters."""
+    query: Any = queryset.query.chain(UpdateQuery)
+    query.add_update_values(changes)
+    sql, params = query.get_compiler(queryset.db).as_sql()
+    return Statement(queryset.db, sql, tuple(params))
+
+
+def insert(model: type[Model], using: str) -> Statement:
+    """Compile the insertion of one row, with a parameter for each of its columns."""
+    fields = model._meta.concrete_fields
+    row = model(**{field.attname: parameter(field.attname, field) for field in fields})
+    query = InsertQuery(model)
+    query.insert_values(fields, [row], raw=True)
+    [(sql, params)] = query.get_compiler(using).as_sql()
+    return Statement(using, sql, tuple(params))

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from live_single_session.exceptions import Busy
 from live_single_session.models import Installation, UserSession, UserSessionQuerySet
-from live_single_session.registry.compiled import CompiledQuery, parameter
+from live_single_session.registry.compiled import Select, parameter
 
 CHUNK = 500
 INSTALLATION_PK = 1
@@ -133,13 +133,12 @@ def _locked_at_once(user_pks: Collection[Any]) -> list[Any]:
     if len(user_pks) != 1 or connection.vendor != "postgresql":
         return list(_locking(user_pks, skip_locked=True))
     [user_pk] = user_pks
-    prepared = model._meta.pk.get_db_prep_value(user_pk, connection)
-    return _lock_of_one(model, using).fetch({"pk": prepared})
+    return _lock_of_one(model, using).fetch({"pk": user_pk})
 
 
 @lru_cache(maxsize=64)
-def _lock_of_one(model: Any, using: str) -> CompiledQuery:
-    return CompiledQuery.of(_locking([parameter("pk")], skip_locked=True))
+def _lock_of_one(model: Any, using: str) -> Select:
+    return Select.of(_locking([parameter("pk", model._meta.pk)], skip_locked=True))
 
 
 def _locking(user_pks: Collection[Any], *, skip_locked: bool = False) -> Any:

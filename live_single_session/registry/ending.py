@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -13,7 +14,15 @@ from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.exceptions import Busy
 from live_single_session.models import EndReason, UserSession
-from live_single_session.registry import cleanup, db, engine, events, records, time_limits
+from live_single_session.registry import (
+    cleanup,
+    compiled,
+    db,
+    engine,
+    events,
+    records,
+    time_limits,
+)
 
 
 def end(session: UserSession, reason: str) -> bool:
@@ -109,7 +118,7 @@ def end_where(
     """End those of a user's live sessions that match; return how many they were."""
     try:
         with db.locked({user_pk}, wait=wait) as now:
-            rows = list(db.rows().live().filter(match, user_id=user_pk))
+            rows = list(db.rows().of(user_pk).live().filter(match))
             for row in rows if user is not None else ():
                 records.remember_user(row, user)
             end_rows(rows, reason, now, replaced_by)
@@ -155,23 +164,35 @@ def end_rows(
     if not rows:
         return
     left = _forget_in_transaction(rows)
-    announced_at = None if events.has_receivers() else now
     changes = {
         "ended_at": now,
         "end_reason": reason,
-        "replaced_by": replaced_by,
-        "announced_at": announced_at,
+        "replaced_by_id": replaced_by and replaced_by.pk,
+        "announced_at": None if events.has_receivers() else now,
     }
     for row in rows:
         row.session_key = left.get(row.pk, "")
         for name, value in changes.items():
             setattr(row, name, value)
-    for chunk in db.chunks(left):
-        db.rows().filter(pk__in=chunk).update(**changes)
-    for chunk in db.chunks(row.pk for row in rows if row.pk not in left):
-        db.rows().filter(pk__in=chunk).update(**changes, session_key="")
+        row.replaced_by = replaced_by
+    _record([row.pk for row in rows if row.pk in left], **changes)
+    _record([row.pk for row in rows if row.pk not in left], **changes, session_key="")
     for batch in cleanup.by_user(rows):
         db.on_commit(events.send_ended, batch)
+
+
+def _record(pks: list[uuid.UUID], **changes: Any) -> None:
+    for chunk in db.chunks(pks):
+        ids = {f"id{n}": pk for n, pk in enumerate(chunk)}
+        _recording(db.database(), tuple(changes), len(chunk)).run(ids | changes)
+
+
+@lru_cache(maxsize=64)
+def _recording(using: str, changed: tuple[str, ...], count: int) -> compiled.Statement:
+    opts = UserSession._meta
+    ids: Any = [compiled.parameter(f"id{n}", opts.get_field("id")) for n in range(count)]
+    changes = {name: compiled.parameter(name, opts.get_field(name)) for name in changed}
+    return compiled.update(db.rows().filter(pk__in=ids), **changes)
 
 
 @sensitive_variables()

@@ -109,7 +109,7 @@ def prune(days: int, progress: Callable[[int], None] | None = None) -> int:
 
 def forget_user(user_pk: Any) -> None:
     """Delete the rows of a user who is gone."""
-    db.rows().filter(user_id=user_pk).delete()
+    db.rows().of(user_pk).delete()
 
 
 def over_limit(user: Any) -> list[UserSession]:

@@ -7,16 +7,21 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import connections
-from django.db.models import Max, Min, Q
+from django.db.models import Min, Q, Subquery
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from live_single_session.client import client_of
 from live_single_session.exceptions import PasswordChanged, Terms
-from live_single_session.models import SESSION_ID_KEY, UserSession, as_uuid, digest, id_of_key
-from live_single_session.registry import db, engine
-from live_single_session.registry.compiled import CompiledQuery, parameter
+from live_single_session.models import (
+    SESSION_ID_KEY,
+    AnyUser,
+    UserSession,
+    as_uuid,
+    digest,
+    id_of_key,
+)
+from live_single_session.registry import compiled, db, engine
 
 
 def live_of(user: Any) -> list[UserSession]:
@@ -40,7 +45,7 @@ def knows(session_key: str) -> Q:
 def read(known: Q, user: Any, terms: Terms) -> list[UserSession]:
     """Return the known rows and, if there is a limit, the user's live ones in this slot."""
     if terms.limit is not None:
-        known |= Q(user=user, slot=terms.slot, ended_at__isnull=True)
+        known |= Q(user_id=AnyUser(user.pk), slot=terms.slot, ended_at__isnull=True)
     return list(db.rows().filter(known))
 
 
@@ -59,36 +64,35 @@ def read_for_sign_in(
         user: who signs in.
         terms: what the sign-in is subject to.
     """
-    using = db.database()
-    prepare = UserSession._meta.pk.get_db_prep_value
-    values = {
-        "user": UserSession._meta.get_field("user").get_db_prep_value(
-            user.pk, connections[using]
-        ),
-        "slot": terms.slot,
-    }
-    values |= {f"id{n}": prepare(pk, connections[using]) for n, pk in enumerate(ids)}
+    values = {"user": user.pk, "slot": terms.slot}
+    values |= {f"id{n}": pk for n, pk in enumerate(ids)}
     values |= {f"digest{n}": key_digest for n, key_digest in enumerate(digests)}
     has_limit = terms.limit is not None
-    return _sign_in_query(using, len(ids), len(digests), has_limit).fetch(values)
+    query = _sign_in_query(db.database(), len(ids), len(digests), has_limit)
+    return list({row.pk: row for row in query.fetch(values)}.values())
 
 
 @lru_cache(maxsize=64)
-def _sign_in_query(using: str, ids: int, digests: int, has_limit: bool) -> CompiledQuery:
-    # A subquery lets PostgreSQL plan for an average user. Else it may scan the table for one
+def _sign_in_query(using: str, ids: int, digests: int, has_limit: bool) -> compiled.Select:
+    # With a branch for each index, PostgreSQL reads what is wanted, and no other row of a user
     # who has many ended sessions.
-    user = parameter("user", "(SELECT %s)")
+    user = compiled.parameter("user", _field("user"), "(SELECT %s)")
     own = db.rows().filter(user_id=user)
-    highest = own.order_by().values("user_id").annotate(top=Max("serial")).values("top")
-    wanted = Q(user_id=user, session_key__gt="", ended_at__isnull=False)
-    wanted |= Q(user_id=user, serial__in=highest)
-    wanted |= Q(pk__in=[parameter(f"id{n}") for n in range(ids)])
-    for n in range(digests):
-        key_digest = parameter(f"digest{n}")
-        wanted |= Q(key_digest=key_digest) | Q(left_digest=key_digest)
+    highest = own.order_by("-serial").values("serial")[:1]
+    wanted = [own.unfinished(), own.filter(serial=Subquery(highest))]
     if has_limit:
-        wanted |= Q(user_id=user, slot=parameter("slot"), ended_at__isnull=True)
-    return CompiledQuery.of(db.rows().filter(wanted))
+        wanted.append(own.live().filter(slot=compiled.parameter("slot", _field("slot"))))
+    known = Q(pk__in=[compiled.parameter(f"id{n}", _field("id")) for n in range(ids)])
+    for n in range(digests):
+        key_digest = compiled.parameter(f"digest{n}", _field("key_digest"))
+        known |= Q(key_digest=key_digest) | Q(left_digest=key_digest)
+    if ids or digests:
+        wanted.append(db.rows().filter(known))
+    return compiled.Select.of(wanted[0].union(*wanted[1:], all=True))
+
+
+def _field(name: str) -> Any:
+    return UserSession._meta.get_field(name)
 
 
 def check_password(user: Any, current: Any) -> None:
@@ -161,8 +165,20 @@ def insert(
     if session_key:
         row.session_key, row.key_digest = session_key, digest(session_key)
     row.left_digest = digest(left_key) if left_key else None
-    row.save(force_insert=True, using=db.database())
+    _insert(row)
     return row
+
+
+def _insert(row: UserSession) -> None:
+    using = db.database()
+    fields = row._meta.concrete_fields
+    _insertion(using).run({field.attname: field.pre_save(row, True) for field in fields})
+    row._state.adding, row._state.db = False, using
+
+
+@lru_cache(maxsize=64)
+def _insertion(using: str) -> compiled.Statement:
+    return compiled.insert(UserSession, using)
 
 
 def remember_user(row: UserSession, user: Any) -> None:

@@ -71,7 +71,7 @@ def delete_free_sessions(model: Any, session_keys: set[str], connection: Any) ->
     free = f"SELECT {key} FROM {table} WHERE {key} = ANY(%s) FOR UPDATE SKIP LOCKED"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM {table} WHERE {key} IN ({free}) RETURNING {key}",
+            f"DELETE FROM {table} WHERE {key} = ANY(ARRAY({free})) RETURNING {key}",
             [list(session_keys)],
         )
         left = session_keys - {row[0] for row in cursor.fetchall()}
