@@ -35,7 +35,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
     return {
         "http": lambda: http.run(rounds=5, seconds=2),
         "middleware": lambda: middleware.run(rounds=100, requests=30),
-        "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=60)),
+        "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=120)),
         "push": lambda: asyncio.run(push.run(SOCKETS, logins=40)),
         "sockets": lambda: sockets.run(count=5_000, rounds=1, idle_seconds=60),
         "tokens": lambda: tokens.run(rounds=15, seconds=2),

@@ -68,27 +68,28 @@ def read_for_sign_in(
     values |= {f"id{n}": pk for n, pk in enumerate(ids)}
     values |= {f"digest{n}": key_digest for n, key_digest in enumerate(digests)}
     has_limit = terms.limit is not None
-    query = _sign_in_query(db.database(), len(ids), len(digests), has_limit)
-    return list({row.pk: row for row in query.fetch(values)}.values())
+    return _sign_in_query(db.database(), len(ids), len(digests), has_limit).fetch(values)
 
 
 @lru_cache(maxsize=64)
 def _sign_in_query(using: str, ids: int, digests: int, has_limit: bool) -> compiled.Select:
-    # With a branch for each index, PostgreSQL reads what is wanted, and no other row of a user
-    # who has many ended sessions.
-    user = compiled.parameter("user", _field("user"), "(SELECT %s)")
-    own = db.rows().filter(user_id=user)
-    highest = own.order_by("-serial").values("serial")[:1]
-    wanted = [own.unfinished(), own.filter(serial=Subquery(highest))]
+    # PostgreSQL takes the user for an average one, and doesn't see that it is the same one
+    # everywhere. So it looks up each part by an index of its own, and reads no other row of a
+    # user who has many ended sessions.
+    def user(name: str) -> Any:
+        return compiled.parameter("user", _field("user"), f"(SELECT %s AS {name})")
+
+    ordered = db.rows().filter(user_id=user("owner")).order_by("-serial")
+    wanted = Q(user_id=user("unfinished"), session_key__gt="", ended_at__isnull=False)
+    wanted |= Q(user_id=user("last"), serial=Subquery(ordered.values("serial")[:1]))
     if has_limit:
-        wanted.append(own.live().filter(slot=compiled.parameter("slot", _field("slot"))))
-    known = Q(pk__in=[compiled.parameter(f"id{n}", _field("id")) for n in range(ids)])
+        slot = compiled.parameter("slot", _field("slot"))
+        wanted |= Q(user_id=user("live"), slot=slot, ended_at__isnull=True)
+    wanted |= Q(pk__in=[compiled.parameter(f"id{n}", _field("id")) for n in range(ids)])
     for n in range(digests):
         key_digest = compiled.parameter(f"digest{n}", _field("key_digest"))
-        known |= Q(key_digest=key_digest) | Q(left_digest=key_digest)
-    if ids or digests:
-        wanted.append(db.rows().filter(known))
-    return compiled.Select.of(wanted[0].union(*wanted[1:], all=True))
+        wanted |= Q(key_digest=key_digest) | Q(left_digest=key_digest)
+    return compiled.Select.of(db.rows().filter(wanted))
 
 
 def _field(name: str) -> Any:
