@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import click, http, login, middleware, push, report, sockets, tokens
+from benchmarks import click, http, login, middleware, push, report, servers, sockets, tokens
 from benchmarks.measure import load, machine
 
 SOCKETS = dict.fromkeys(("inmemory", "redis", "pubsub"), (10, 1000, 5000))
@@ -29,6 +29,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
                 push.run({"inmemory": (10,), "pubsub": (10,)}, logins=20)
             ),
             "sockets": lambda: sockets.run(count=200, rounds=1, idle_seconds=5),
+            "servers": lambda: servers.run(count=100),
             "tokens": lambda: tokens.run(rounds=2, seconds=1),
             "click": lambda: asyncio.run(click.run(times=3)),
         }
@@ -38,6 +39,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=120)),
         "push": lambda: asyncio.run(push.run(SOCKETS, logins=40)),
         "sockets": lambda: sockets.run(count=5_000, rounds=1, idle_seconds=60),
+        "servers": lambda: servers.run(count=2_000),
         "tokens": lambda: tokens.run(rounds=15, seconds=2),
         "click": lambda: asyncio.run(click.run(times=20)),
     }

@@ -122,10 +122,14 @@ class Site:
 
     @property
     def resident(self) -> int:
-        text = Path(f"/proc/{self.daphne.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+)", text)
-        assert found
-        return int(found[1]) * 1024
+        return resident(self.daphne.pid)
+
+
+def resident(pid: int) -> int:
+    """Return the memory that a process has, in bytes."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
 
 
 def wrk(site: Site, path: str, seconds: int, headers: dict[str, str]) -> dict[str, float]:

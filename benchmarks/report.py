@@ -30,6 +30,7 @@ def write(found: dict[str, Any], folder: Path) -> None:
         "login": _login,
         "push": _push,
         "sockets": _sockets,
+        "servers": _servers,
         "tokens": _tokens,
         "click": _click,
     }
@@ -211,6 +212,30 @@ def _sockets(found: dict[str, Any]) -> list[str]:
     ]
     idle = f"{found['idle seconds']:g} s idle, load {found['load']}"
     return [f"## An idle socket, of {found['sockets']:,} ({idle})", "", *_table(heads, rows)]
+
+
+def _servers(found: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, of in found.items():
+        if isinstance(of, dict):
+            taken = of["offered"]["compressed"]
+            rows.append(
+                [
+                    name,
+                    f"{of['not offered']['KiB for each']:.1f}",
+                    f"{of['offered']['KiB for each']:.1f}",
+                    "yes" if taken else "no",
+                ]
+            )
+    heads = ["", "KiB, not offered", "KiB, offered", "does the server compress?"]
+    return [
+        f"## An idle socket behind each server, of {found['sockets']:,} (load {found['load']})",
+        "",
+        "The package's own socket, with its Python objects in one process, where the client",
+        "offers compression, as browsers do, and where it doesn't.",
+        "",
+        *_table(heads, rows),
+    ]
 
 
 def _tokens(found: dict[str, Any]) -> list[str]:

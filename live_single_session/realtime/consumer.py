@@ -3,8 +3,14 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -28,6 +34,7 @@ from live_single_session.realtime.lookup import find_status, look_up
 from live_single_session.realtime.peers import Peer
 from live_single_session.realtime.presence import present
 from live_single_session.realtime.sharing import asked
+from live_single_session.realtime.waiter import Ended
 from live_single_session.realtime.watcher import get_watcher, watching
 from live_single_session.registry import time_limits, uses
 from live_single_session.registry.time_limits import Ahead
@@ -88,36 +95,63 @@ async def _watch(
     scope: Scope, receive: Receive, send: Send, found: SessionStatus, peer: Peer | None
 ) -> None:
     session_id: Any = found.session_id
-    warnings: asyncio.Queue[Ahead | None] = asyncio.Queue()
-    listener = asyncio.create_task(_listen(scope, receive, session_id, peer))
-    busy: set[asyncio.Task[Any]] = {listener}
+    warnings: asyncio.Queue[Ahead | None] | None = None
+    if time_limits.in_force():
+        warnings = asyncio.Queue()
+    on_ending = None if warnings is None else warnings.put_nowait
+    code = None
+    async with watching(session_id, found.user_pk, scope.get("tenant"), on_ending) as ended:
+        if not ended.done():
+            await _send(send, {"type": "session.ready", "session": str(session_id)})
+            if peer is not None:
+                await peer.check()
+            is_warned: AbstractAsyncContextManager[None] = nullcontext()
+            if warnings is not None:
+                is_warned = _warning(scope, send, session_id, warnings)
+            async with is_warned:
+                code = await _until(ended, _listen(scope, receive, session_id, peer))
+        if ended.done():
+            await _send_notice(scope, send, ended.result(), signed_in=False)
+        elif code is not None:
+            await close(send, code)
+
+
+async def _until(ended: Ended, listening: Coroutine[Any, Any, int | None]) -> int | None:
+    """Listen until the session ends, without a task: an idle connection must stay cheap."""
+    loop = asyncio.get_running_loop()
+    patience = asyncio.timeout(None)
+
+    def session_has_ended(_: Ended) -> None:
+        with suppress(RuntimeError):  # it is no longer listened to
+            patience.reschedule(loop.time())
+
     try:
-        async with watching(
-            session_id, found.user_pk, scope.get("tenant"), warnings.put_nowait
-        ) as ended:
-            if not ended.done():
-                await _send(send, {"type": "session.ready", "session": str(session_id)})
-                if peer is not None:
-                    await peer.check()
-            if time_limits.in_force():
-                busy.add(asyncio.create_task(_warn(scope, send, session_id, warnings)))
-            waiting: set[asyncio.Future[Any]] = {*busy, ended}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                for task in busy:
-                    task.cancel()
-                await asyncio.wait(busy)  # granian closes nothing while one receives
-                await _send_notice(scope, send, ended.result(), signed_in=False)
-            elif listener.done() and listener.result() == CLOSE_TALKATIVE:
-                await close(send, CLOSE_TALKATIVE)
+        async with patience:  # granian closes nothing while one receives
+            ended.add_done_callback(session_has_ended)
+            return await listening
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        return None
     finally:
-        for task in busy:
-            task.cancel()
+        ended.remove_done_callback(session_has_ended)
+
+
+@asynccontextmanager
+async def _warning(
+    scope: Scope, send: Send, session_id: UUID, warnings: "asyncio.Queue[Ahead | None]"
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(_warn(scope, send, session_id, warnings))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def _warn(
     scope: Scope, send: Send, session_id: UUID, warnings: "asyncio.Queue[Ahead | None]"
-) -> int | None:
+) -> None:
     """Say when the session is about to end in time, and when it isn't any more."""
     while True:
         ahead = await warnings.get()

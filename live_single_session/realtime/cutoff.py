@@ -49,7 +49,7 @@ class Connection(ABC):
         self._deadline = asyncio.timeout(None)
         self._is_app_done = False
         self._is_told = False  # whether the app knows that its client has left
-        self._waiting: set[asyncio.Timeout] = set()  # the app's pending calls of receive()
+        self._waiting: list[asyncio.Timeout] = []  # the app's pending calls of receive()
         self._nobody_waits: asyncio.Future[None] | None = None
         self._cutter: asyncio.Task[None] | None = None
 
@@ -72,7 +72,7 @@ class Connection(ABC):
         if self._cutter is None:
             # A timeout, not a second task: an idle connection must stay cheap.
             patience = asyncio.timeout(None)
-            self._waiting.add(patience)
+            self._waiting.append(patience)
             try:
                 async with patience:
                     return self._received(await self._receive())
@@ -131,7 +131,7 @@ class Connection(ABC):
             await self._nobody_waits
 
     def _waits_no_longer(self, patience: asyncio.Timeout) -> None:
-        self._waiting.discard(patience)
+        self._waiting.remove(patience)
         stopped = self._nobody_waits
         if stopped is not None and not self._waiting and not stopped.done():
             stopped.set_result(None)

@@ -5,8 +5,6 @@ is watched from then on, and the end of the one before is no reason to close the
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -17,48 +15,53 @@ from live_single_session.realtime.watcher import watching
 from live_single_session.registry import engine
 
 
-@asynccontextmanager
-async def following(scope: Scope, first: Ended | None = None) -> AsyncIterator[Ended]:
+class following:  # noqa: N801 - a context manager, with less to keep than a generator
     """Watch the sessions that the app of a websocket signs in to, as long as this lasts.
+
+    As a context it gives a future of the notice of the session that the websocket belongs to
+    by then.
 
     Args:
         scope: the websocket's.
         first: the end of the session that it came with, if it has one.
-
-    Yields:
-        a future of the notice of the session that the websocket belongs to by then.
     """
-    follower = _Follower(scope)
-    try:
-        if first is not None:
-            first.add_done_callback(follower.first_has_ended)
-        yield follower.ended
-    finally:
-        follower.stop()
 
+    __slots__ = (
+        "_first",
+        "_first_id",
+        "_is_open",
+        "_loop",
+        "_session",
+        "_tasks",
+        "_tenant",
+        "ended",
+    )
 
-class _Follower:
-    __slots__ = ("_first_id", "_is_open", "_loop", "_session", "_tasks", "_tenant", "ended")
-
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, first: Ended | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._session: Any = required(scope, "session")
         self._tenant = scope.get("tenant")
         self._first_id = getattr(self._session, "row_id", None)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self.ended: Ended = self._loop.create_future()
+        self._first = first
         self._is_open = True
         if engine.is_gated(self._session):
             self._session.on_sign_in = self._signed_in
 
-    def first_has_ended(self, ended: Ended) -> None:
-        if not ended.cancelled():
-            self._end(self._first_id, ended.result())
+    def __enter__(self) -> Ended:
+        if self._first is not None:
+            self._first.add_done_callback(self._first_has_ended)
+        return self.ended
 
-    def stop(self) -> None:
+    def __exit__(self, *error: object) -> None:
         self._is_open = False
         for task in self._tasks:
             task.cancel()
+
+    def _first_has_ended(self, ended: Ended) -> None:
+        if not ended.cancelled():
+            self._end(self._first_id, ended.result())
 
     def _signed_in(self, session_id: UUID, user_pk: object) -> None:
         """Begin to watch; called in the thread that has committed the sign-in."""
@@ -67,8 +70,8 @@ class _Follower:
     def _begin(self, session_id: UUID, user_pk: object) -> None:
         if self._is_open:
             task = self._loop.create_task(self._watch(session_id, user_pk))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.append(task)
+            task.add_done_callback(self._tasks.remove)
 
     async def _watch(self, session_id: UUID, user_pk: object) -> None:
         async with watching(session_id, user_pk, self._tenant) as ended:

@@ -71,7 +71,7 @@ class Guard:
         if scope["type"] == "http" and ended is not None:
             await Exchange(scope, receive, send, ended).run(self.inner)
             return
-        async with following(scope, ended) as its_end:
+        with following(scope, ended) as its_end:
             await Websocket(scope, receive, send, its_end).run(self.inner)
 
 

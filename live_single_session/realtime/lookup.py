@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from asgiref.sync import SyncToAsync, sync_to_async
@@ -16,6 +17,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.db import DatabaseError, connections
+from django.db.utils import load_backend
 
 from live_single_session.django_internals import loaded_data
 from live_single_session.realtime.asgi import Scope, required
@@ -59,13 +61,27 @@ async def place_of(tenant: object = None) -> Place:
         tenant: its tenant, where that is known.
     """
     using = db.database()
-    if not hasattr(connections[using], "set_tenant"):
+    if not _has_tenants(connections.settings[using]["ENGINE"]):
         tenant = None
     elif not hasattr(tenant, "schema_name"):
         tenant = await sync_to_async(_current_tenant)(using)
+    if tenant is None and not settings.DATABASE_ROUTERS:
+        return _only_place(using)
     context = contextvars.copy_context()
     context.run(SyncToAsync.thread_sensitive_context.set, None)  # type: ignore[arg-type]
     return Place(using, tenant, context)
+
+
+@lru_cache(maxsize=64)
+def _has_tenants(database_engine: str) -> bool:
+    # Not by ``connections``, which would make and keep a wrapper for each connection of ours.
+    return hasattr(load_backend(database_engine).DatabaseWrapper, "set_tenant")
+
+
+@lru_cache(maxsize=64)
+def _only_place(using: str) -> Place:
+    """Return the place where all look: an idle connection must stay cheap."""
+    return Place(using, None, contextvars.Context())
 
 
 async def in_place(place: Place, function: Callable[..., Any], *args: Any) -> Any:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -33,8 +33,9 @@ ASK = "live_single_session.who_is_there"
 HERE = "live_single_session.here"
 
 
-@asynccontextmanager
-async def present(session_id: UUID, user_pk: object, tenant: object) -> AsyncIterator[None]:
+def present(
+    session_id: UUID, user_pk: object, tenant: object
+) -> AbstractAsyncContextManager[None]:
     """Count the browser of a session as connected for as long as the context lasts.
 
     Args:
@@ -43,8 +44,12 @@ async def present(session_id: UUID, user_pk: object, tenant: object) -> AsyncIte
         tenant: whose it is, where tenants have tables of their own.
     """
     if conf.AWAY_SECONDS is None:
-        yield
-        return
+        return nullcontext()
+    return _counted(session_id, user_pk, tenant)
+
+
+@asynccontextmanager
+async def _counted(session_id: UUID, user_pk: object, tenant: object) -> AsyncIterator[None]:
     here = of_this_loop()
     here.enter(session_id, user_pk, await place_of(tenant))
     try:

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -37,10 +37,9 @@ CHECK = "live_single_session.check"  # which browsers answer?
 ANSWER = "live_single_session.answer"  # this one does
 
 
-@asynccontextmanager
-async def asked(
+def asked(
     scope: Scope, send: Send, session_id: UUID, user_pk: object
-) -> AsyncIterator[Peer | None]:
+) -> AbstractAsyncContextManager[Peer | None]:
     """Ask a websocket for its browser, as long as the context lasts; None: nobody asks.
 
     Args:
@@ -51,12 +50,18 @@ async def asked(
     """
     origin = dict(scope["headers"]).get(b"origin")
     if conf.ON_SHARED == policy.IGNORE or origin is None:
-        yield None
-        return
+        return nullcontext()
+    return _asked(scope, send, session_id, user_pk, origin.decode("latin1"))
+
+
+@asynccontextmanager
+async def _asked(
+    scope: Scope, send: Send, session_id: UUID, user_pk: object, origin: str
+) -> AsyncIterator[Peer]:
     sharing = of_this_loop()
     place = await place_of(scope.get("tenant"))
     group = group_of(user_pk, place.using)
-    peer = Peer(send, session_id, origin.decode("latin1"), place, group)
+    peer = Peer(send, session_id, origin, place, group)
     peer.on_name, peer.on_answer = sharing.greet, sharing.answer
     sharing.peers.setdefault(session_id, set()).add(peer)
     try:

@@ -8,6 +8,8 @@ later.
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
+from itertools import islice
+from math import ceil
 from typing import Any
 
 from live_single_session.conf import conf
@@ -19,6 +21,7 @@ logger = logging.getLogger("live_single_session")
 AT_ONCE = 10  # groups joined at the same time: each takes a connection to Redis
 FIRST_PAUSE = 0.1  # seconds between attempts, once the layer has failed
 LONGEST_PAUSE = 5.0  # seconds
+REJOINED_IN = 10  # re-checks, after which all groups have been joined again
 CANCELLATIONS = 3  # of a receiver: a layer may lose one, and needs time to clean up after one
 
 
@@ -39,7 +42,7 @@ class Subscription:
         self._channel: str | None = None
         self._receiver: asyncio.Task[None] | None = None
         self._receiving = object()  # of the receiver that is not to stop
-        self._joined: set[str] = set()
+        self._joined: dict[str, None] = {}  # those that were joined longest ago come first
         self._stale: set[str] = set()
         self._pause = FIRST_PAUSE
         self._retry_at = 0.0
@@ -55,8 +58,8 @@ class Subscription:
         joined: set[str] = set()
         try:
             await self._open()
-            await self._each(self._leave, (self._joined | self._stale) - set(wanted))
-            missing = set(wanted) - self._joined
+            await self._each(self._leave, (self._joined.keys() | self._stale) - set(wanted))
+            missing = set(wanted) - self._joined.keys()
             await self._each(self._join, missing, joined)
             await self._recover()
         except Exception as error:
@@ -65,8 +68,14 @@ class Subscription:
 
     def invalidate(self) -> None:
         """Join all groups again at the next update: the layer may have forgotten them."""
-        self._stale |= self._joined
+        self._stale.update(self._joined)
         self._joined.clear()
+
+    def invalidate_some(self) -> None:
+        """Join a part of the groups again, those that were joined longest ago."""
+        for group in list(islice(self._joined, ceil(len(self._joined) / REJOINED_IN))):
+            self._stale.add(group)
+            del self._joined[group]
 
     def seconds_to_retry(self) -> float | None:
         """Return when a failed update is due again; None if the last one succeeded."""
@@ -117,10 +126,10 @@ class Subscription:
         self._stale.add(group)  # until it is joined for certain
         await self._layer.group_add(group, self._channel)
         self._stale.discard(group)
-        self._joined.add(group)
+        self._joined[group] = None
 
     async def _leave(self, group: str) -> None:
-        self._joined.discard(group)
+        self._joined.pop(group, None)
         self._stale.discard(group)
         await self._layer.group_discard(group, self._channel)
 

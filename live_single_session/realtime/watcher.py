@@ -4,16 +4,15 @@ One ``Watcher`` for each process and event loop joins the group of each user who
 connection here, so that a connection costs a future and not a receive loop. The message
 of a login is the fast way to learn of an end; the registry is the reliable one. It is asked
 whenever a group has been joined (join first, then look: no gap), and about all sessions
-every ``RECHECK_SECONDS``. The groups are joined again then, too: channels_redis
-forgets members after ``group_expiry``, a restarted Redis forgets them all, and a layer at
-capacity drops messages silently.
+every ``RECHECK_SECONDS``. Some of the groups are joined again then, too, in turn:
+channels_redis forgets members after ``group_expiry``, and an emptied Redis forgets them all.
 """
 
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -36,17 +35,12 @@ RETRY_SECONDS = 1.0  # after the registry could not be asked
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, "Watcher"] = WeakKeyDictionary()
 
 
-@asynccontextmanager
-async def watching(
-    session_id: UUID,
-    user_pk: object,
-    tenant: object = None,
-    on_ending: Callable[[Ahead | None], None] | None = None,
-) -> AsyncIterator[Ended]:
+class watching:  # noqa: N801 - a context manager, with less to keep than a generator
     """Watch one session for as long as the context lasts.
 
     Entering takes as long as one look at the registry: a session that has ended already
-    is known to have ended. It waits for no registry that can't be asked.
+    is known to have ended. It waits for no registry that can't be asked. The context is a
+    future of the notice, which is done when the session has ended.
 
     Args:
         session_id: the ``UserSession.id``.
@@ -54,17 +48,34 @@ async def watching(
         tenant: whose it is, where that is known and tenants have tables of their own.
         on_ending: called when it is about to end in time, perhaps again; with None when it
             isn't any more.
-
-    Yields:
-        a future of the notice, which is done when the session has ended.
     """
-    watcher = get_watcher()
-    waiter = watcher.enter(Waiter(session_id, user_pk, await place_of(tenant), on_ending))
-    try:
-        await waiter.looked()
-        yield waiter.ended
-    finally:
-        watcher.leave(waiter)
+
+    __slots__ = ("_on_ending", "_session", "_tenant", "_waiter", "_watcher")
+
+    def __init__(
+        self,
+        session_id: UUID,
+        user_pk: object,
+        tenant: object = None,
+        on_ending: Callable[[Ahead | None], None] | None = None,
+    ) -> None:
+        self._session = session_id, user_pk
+        self._tenant = tenant
+        self._on_ending = on_ending
+
+    async def __aenter__(self) -> Ended:
+        self._watcher = get_watcher()
+        waiter = Waiter(*self._session, await place_of(self._tenant), self._on_ending)
+        self._waiter = self._watcher.enter(waiter)
+        try:
+            await waiter.looked()
+        except BaseException:
+            self._watcher.leave(waiter)
+            raise
+        return waiter.ended
+
+    async def __aexit__(self, *error: object) -> None:
+        self._watcher.leave(self._waiter)
 
 
 def get_watcher() -> "Watcher":
@@ -79,8 +90,9 @@ class Watcher:
     """Watches the sessions of all connections of one process and event loop."""
 
     def __init__(self) -> None:
-        self._waiters: dict[UUID, set[Waiter]] = {}
-        self._groups: dict[str, set[Waiter]] = {}
+        # Lists of a few each: an idle connection must stay cheap.
+        self._waiters: dict[UUID, list[Waiter]] = {}
+        self._groups: dict[str, list[Waiter]] = {}
         self._unseen: set[Waiter] = set()
         self._next_check = 0.0
         self._changed = asyncio.Event()
@@ -92,7 +104,7 @@ class Watcher:
 
     def look_at(self, session_id: UUID) -> None:
         """Ask the registry about one session now."""
-        self._unseen |= self._waiters.get(session_id, set())
+        self._unseen.update(self._waiters.get(session_id, ()))
         self._changed.set()
 
     def is_warned(self, session_id: UUID) -> bool:
@@ -101,8 +113,8 @@ class Watcher:
 
     def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
-        self._waiters.setdefault(waiter.session_id, set()).add(waiter)
-        self._groups.setdefault(waiter.group, set()).add(waiter)
+        self._waiters.setdefault(waiter.session_id, []).append(waiter)
+        self._groups.setdefault(waiter.group, []).append(waiter)
         self._unseen.add(waiter)
         self._changed.set()
         if self._task is None:
@@ -136,9 +148,10 @@ class Watcher:
             self._changed.clear()
             if self._is_check_due():
                 self._schedule_check()
-                self._invalidate_all()
+                self._subscription.invalidate_some()
+                self._look_at_all()
             for group in await self._join():
-                self._unseen |= self._groups.get(group, set())
+                self._unseen.update(self._groups.get(group, ()))
             await self._look()
             await self._wait()
 
@@ -230,7 +243,7 @@ class Watcher:
             self.look_at(session_id)  # type: ignore[arg-type]
 
 
-def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:
-    index[key].discard(waiter)
+def _discard(index: dict[Any, list[Waiter]], key: object, waiter: Waiter) -> None:
+    index[key].remove(waiter)
     if not index[key]:
         del index[key]

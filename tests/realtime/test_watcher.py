@@ -24,6 +24,7 @@ from live_single_session.notices import EndNotice
 from live_single_session.realtime import watcher
 from live_single_session.realtime.lookup import Place, place_of
 from live_single_session.realtime.push import MESSAGE_TYPE, group_of
+from live_single_session.realtime.subscription import REJOINED_IN, Subscription
 from live_single_session.realtime.watcher import watching
 from live_single_session.registry import ending
 from tests.helpers.browsers import signed_in_browser
@@ -202,7 +203,7 @@ class DeafLayer(InMemoryChannelLayer):
             await super().group_add(group, channel)
 
 
-async def test_inv4_groups_are_joined_again_at_each_recheck(
+async def test_inv4_groups_are_joined_again_at_the_rechecks(
     layer: Callable[[Any], Any],
 ) -> None:
     session = await sign_in()
@@ -213,6 +214,36 @@ async def test_inv4_groups_are_joined_again_at_each_recheck(
         await await_until(lambda: deaf.groups, "the next re-check")
         await say_it_ended(session)
         assert (await ended).reason == EndReason.REVOKED
+
+
+class CountingLayer(InMemoryChannelLayer):
+    """Notes who joins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.joined: list[str] = []
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self.joined.append(group)
+        await super().group_add(group, channel)
+
+
+async def test_groups_are_joined_again_in_turn_and_not_all_at_each_recheck(
+    layer: Callable[[Any], Any],
+) -> None:
+    counting = layer(CountingLayer())
+    subscription = Subscription(deliver=print, lost=print)
+    groups = [f"group{number}" for number in range(2 * REJOINED_IN)]
+    try:
+        await subscription.update(groups)
+        counting.joined.clear()
+        for recheck in range(REJOINED_IN):
+            subscription.invalidate_some()
+            await subscription.update(groups)
+            assert len(counting.joined) == 2 * (recheck + 1)
+        assert sorted(counting.joined) == sorted(groups)
+    finally:
+        await subscription.close()
 
 
 class LateLayer(InMemoryChannelLayer):

@@ -32,7 +32,7 @@ async def socket_of(client, node):
 
 @pytest.mark.parametrize("engine", ["db", "cached_db"])
 async def test_inv9_ends_and_warnings_are_by_the_databases_clock(
-    start_daphne, site_database, redis, engine
+    start_daphne, site_database, redis, engine, request
 ):
     env = {
         "DATABASE_URL": (url := site_database("postgres")),
@@ -43,6 +43,7 @@ async def test_inv9_ends_and_warnings_are_by_the_databases_clock(
     }
     early, late = [start_daphne(**env, **wrong_clock(sign * MINUTES // 2)) for sign in (-1, 1)]
     client = HttpClient()
+    request.addfinalizer(client.close)
     answer = await client.post(early.port, "/async/api/login/", credentials("alice"))
     assert answer.status == 200, answer.body
 
