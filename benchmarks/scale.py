@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
 from live_single_session.realtime.push import group_of  # noqa: E402 - it needs the apps
+from live_single_session.realtime.subscription import REJOINED_IN  # noqa: E402
 from live_single_session.registry.db import CHUNK  # noqa: E402
 
 SIZES = [1_000, 100_000, 1_000_000, 10_000_000, 100_000_000]  # users
@@ -46,8 +47,9 @@ def needs(users: int) -> dict[str, str]:
     sockets = users * ONLINE
     sign_ins = users * SIGN_INS_PER_DAY * BUSIEST_HOUR / 3600
     rows = users * (1 + SIGN_INS_PER_DAY * KEEP_ENDED_DAYS)
-    # Each re-check leaves and joins each group; each sign-in is one message.
-    commands = sign_ins + 2 * sockets / RECHECK_SECONDS
+    # A re-check leaves and joins a part of the groups again; each sign-in is one message.
+    joins = sockets / REJOINED_IN / RECHECK_SECONDS
+    commands = sign_ins + 2 * joins
     nodes = math.ceil(sockets / SOCKETS_PER_NODE)
     return {
         "users": f"{users:,}",
@@ -58,7 +60,7 @@ def needs(users: int) -> dict[str, str]:
         "cores for the sockets": f"{sockets * CORES_PER_SOCKET:,.1f}",
         "sign-ins/s": f"{sign_ins:,.1f}",
         "cores for the package": f"{sign_ins * CPU_MS_PER_SIGN_IN / 1000:,.1f}",
-        "groups joined again/s": f"{sockets / RECHECK_SECONDS:,.0f}",
+        "groups joined again/s": f"{joins:,.0f}",
         "commands to Redis/s": f"{commands:,.0f}",
         "Redis servers": f"{math.ceil(commands / COMMANDS_PER_REDIS):,}",
         "re-check, queries/s": f"{sockets / CHUNK / RECHECK_SECONDS:,.1f}",

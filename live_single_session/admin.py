@@ -75,8 +75,8 @@ def sign_out_everywhere(
     spared = those_who_may_do_more(request.user, queryset)
     number_spared = spared.count()
     users = queryset.exclude(pk__in=spared.values("pk")) if number_spared else queryset
-    rows = UserSession.objects.filter(user__in=users.order_by().values("pk"))
-    _end(modeladmin, request, rows)
+    chosen = users.order_by().values("pk")
+    _end(modeladmin, request, UserSession.objects.filter(user__in=chosen))
     _tell_of_spared(modeladmin, request, number_spared)
 
 
@@ -152,6 +152,7 @@ class UserSessionAdmin(_ModelAdmin):
         "expires_at",
         "ends_at",
         "ends_by",
+        "shared_at",
         "ended_at",
         "end_reason",
         "replaced_by_link",
@@ -210,13 +211,12 @@ class UserSessionAdmin(_ModelAdmin):
 
     @admin.action(description=_("End selected sessions"), permissions=["end"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[UserSession]) -> None:
-        users = get_user_model()._base_manager.filter(
-            pk__in=queryset.order_by().values("user_id")
-        )
+        chosen = queryset.order_by().values("user_id")
+        users = get_user_model()._base_manager.filter(pk__in=chosen)
         spared = those_who_may_do_more(request.user, users)
-        number_spared = spared.count()
+        number = spared.count()
         _end(self, request, queryset.order_by().exclude(user__in=spared.values("pk")))
-        _tell_of_spared(self, request, number_spared)
+        _tell_of_spared(self, request, number)
 
 
 def _end(modeladmin: "admin.ModelAdmin[Any]", request: HttpRequest, rows: Any) -> None:

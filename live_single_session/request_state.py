@@ -1,6 +1,7 @@
 """The current request, and ``RequestState``: all that the package records about a request."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,7 +37,8 @@ class RequestState:
         only_asks: whether it is no use of its session, which it leaves as it is.
         device: the name that an app gave its device in a body that Django hasn't read.
         loop: the event loop that serves it, if one does.
-        sending: the messages to tabs that it has begun to send in that loop.
+        unsent: the messages to tabs that it has still to send in that loop.
+        sending: the task that sends them, once there are any.
     """
 
     refused: LoginRefused | None = None
@@ -46,7 +48,8 @@ class RequestState:
     only_asks: bool = False
     device: str = ""
     loop: asyncio.AbstractEventLoop | None = None
-    sending: list[asyncio.Future[bool]] = field(default_factory=list)
+    unsent: deque[tuple[Any, str, dict[str, Any]]] = field(default_factory=deque)
+    sending: asyncio.Task[None] | None = None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class RowsFence(Fence):
         """Tell whether session rows are written to the registry's own database."""
         return bool(router.db_for_write(self.model) == db.database())
 
+    @sensitive_variables()
     def _insert(self) -> None:
         row = self._model_instance()
         try:

@@ -10,8 +10,12 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from contextvars import Context
+from functools import partial
+from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -25,7 +29,7 @@ from live_single_session.realtime.green import Outbox, start_native_thread
 from live_single_session.realtime.layer import find_layer
 from live_single_session.realtime.layer_hosts import layer_hosts
 from live_single_session.registry import db, events, threads
-from live_single_session.request_state import current_request, state_of
+from live_single_session.request_state import RequestState, current_request, state_of
 from live_single_session.signals import session_ended, session_started
 
 logger = logging.getLogger("live_single_session")
@@ -92,32 +96,51 @@ def push_message(batch: tuple[UserSession, ...]) -> tuple[str, dict[str, Any]]:
 
 
 def _run(layer: Any, group: str, message: dict[str, Any]) -> None:
-    """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery.
-
-    The loop that serves a request sends beside it; see ``sent_by()``.
-    """
-    state = state_of(current_request())
-
-    def begin() -> None:
-        state.sending.append(_task(layer, group, message))
-
+    """Send from wherever the commit happened: a thread of an ASGI server, WSGI, Celery."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        loop = threads.waiting_loop() or state.loop
-        if loop is None or loop.is_closed():
+        if not _is_handed_over(layer, group, message):
             _send_and_wait(layer, group, message)
-        else:
-            loop.call_soon_threadsafe(begin)
     else:  # synchronous code in the event loop's thread, which must not wait
-        begin()
+        _task(layer, group, message)
+
+
+def _is_handed_over(layer: Any, group: str, message: dict[str, Any]) -> bool:
+    """Let the event loop send that waits for this thread, or that serves the request."""
+    state = state_of(current_request())
+    loop, begin = threads.waiting_loop(), cast("Callable[..., object]", _task)
+    if loop is None:
+        loop, begin = state.loop, partial(_send_beside, state)
+    if loop is None:
+        return False
+    try:
+        # Not in the context of the view, for whose thread a layer might wait.
+        loop.call_soon_threadsafe(begin, layer, group, message, context=Context())
+    except RuntimeError:  # it was closed
+        return False
+    return True
+
+
+def _send_beside(state: RequestState, layer: Any, group: str, message: dict[str, Any]) -> None:
+    state.unsent.append((layer, group, message))
+    if state.sending is None or state.sending.done():
+        state.sending = asyncio.create_task(_send_each(state.unsent))
+
+
+async def _send_each(unsent: deque[tuple[Any, str, dict[str, Any]]]) -> None:
+    """Send one after the other: a layer has few connections. Wait once for a silent one."""
+    while unsent:
+        sending = _task(*unsent.popleft())
+        if not silence.is_remembered():
+            await asyncio.wait({sending})
 
 
 async def sent_by(request: HttpRequest) -> None:
-    """Wait for what a request has begun to send, unless the layer is known to keep silent."""
+    """Wait until a request has sent all, unless the layer is known to keep silent."""
     sending = state_of(request).sending
-    if sending and not silence.is_remembered():
-        await asyncio.wait(sending)
+    if sending is not None and not silence.is_remembered():
+        await asyncio.wait({sending})
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:

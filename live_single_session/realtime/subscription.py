@@ -130,8 +130,9 @@ class Subscription:
 
     async def _leave(self, group: str) -> None:
         self._joined.pop(group, None)
-        self._stale.discard(group)
+        self._stale.add(group)  # until it is left for certain
         await self._layer.group_discard(group, self._channel)
+        self._stale.discard(group)
 
     async def _receive(self, me: object) -> None:
         channel = self._channel

@@ -90,9 +90,8 @@ class Watcher:
     """Watches the sessions of all connections of one process and event loop."""
 
     def __init__(self) -> None:
-        # Lists of a few each: an idle connection must stay cheap.
-        self._waiters: dict[UUID, list[Waiter]] = {}
-        self._groups: dict[str, list[Waiter]] = {}
+        self._waiters: dict[UUID, set[Waiter]] = {}
+        self._groups: dict[str, set[Waiter]] = {}
         self._unseen: set[Waiter] = set()
         self._next_check = 0.0
         self._changed = asyncio.Event()
@@ -113,8 +112,8 @@ class Watcher:
 
     def enter(self, waiter: Waiter) -> Waiter:
         """Begin to watch a session for one connection."""
-        self._waiters.setdefault(waiter.session_id, []).append(waiter)
-        self._groups.setdefault(waiter.group, []).append(waiter)
+        self._waiters.setdefault(waiter.session_id, set()).add(waiter)
+        self._groups.setdefault(waiter.group, set()).add(waiter)
         self._unseen.add(waiter)
         self._changed.set()
         if self._task is None:
@@ -243,7 +242,7 @@ class Watcher:
             self.look_at(session_id)  # type: ignore[arg-type]
 
 
-def _discard(index: dict[Any, list[Waiter]], key: object, waiter: Waiter) -> None:
-    index[key].remove(waiter)
+def _discard(index: dict[Any, set[Waiter]], key: object, waiter: Waiter) -> None:
+    index[key].discard(waiter)
     if not index[key]:
         del index[key]

@@ -1,7 +1,5 @@
 """Statements whose SQL is built once, since building it costs more than running it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,51 +36,40 @@ class Statement:
         Args:
             values: one for each parameter.
         """
-        with self._executed(values):
-            pass
-
-    @contextmanager
-    def _executed(self, values: dict[str, Any]) -> Iterator[Any]:
         connection = connections[self.using]
         with connection.cursor() as cursor:
-            cursor.execute(
-                self.sql,
-                [
-                    p.field.get_db_prep_save(values[p.name], connection)
-                    if isinstance(p, Parameter)
-                    else p
-                    for p in self.params
-                ],
-            )
-            yield cursor
+            cursor.execute(self.sql, self._prepared(values, connection))
+
+    def _prepared(self, values: dict[str, Any], connection: Any) -> list[Any]:
+        return [
+            part.field.get_db_prep_save(values[part.name], connection)
+            if isinstance(part, Parameter)
+            else part
+            for part in self.params
+        ]
 
 
 @dataclass(frozen=True)
 class Select(Statement):
-    """Reads a queryset. ``names`` are those of the columns: of fields, then of annotations."""
+    """Reads a queryset.
+
+    Attributes:
+        columns: what it selects: fields of the model, then annotations.
+        names: what they are called.
+    """
 
     queryset: QuerySet[Any] = field(repr=False)
+    columns: tuple[Any, ...] = field(repr=False)
     names: tuple[str, ...]
-    fields: int
-    converters: dict[int, Any] = field(repr=False)
 
     @classmethod
     def of(cls, queryset: QuerySet[Any]) -> "Select":
         """Compile a queryset."""
         compiler = queryset.query.get_compiler(queryset.db)
         sql, params = compiler.as_sql()
-        columns = [column for column, _, _ in compiler.select]
-        fields = sum(isinstance(column, Col) for column in columns)
-        annotations = [alias for _, _, alias in compiler.select[fields:]]
-        return cls(
-            using=queryset.db,
-            sql=sql,
-            params=tuple(params),
-            queryset=queryset,
-            names=(*(column.target.attname for column in columns[:fields]), *annotations),
-            fields=fields,
-            converters=compiler.get_converters(columns),
-        )
+        columns = tuple(column for column, _, _ in compiler.select)
+        names = tuple(alias or column.target.attname for column, _, alias in compiler.select)
+        return cls(queryset.db, sql, tuple(params), queryset, columns, names)
 
     def fetch(self, values: dict[str, Any]) -> list[Any]:
         """Return the instances that are found.
@@ -90,16 +77,19 @@ class Select(Statement):
         Args:
             values: one for each parameter.
         """
-        with self._executed(values) as cursor:
+        connection = connections[self.using]
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self._prepared(values, connection))
             found = cursor.fetchall()
-        if self.converters:
-            compiler = self.queryset.query.get_compiler(self.using)
-            found = compiler.apply_converters(found, self.converters)
+        # What converts belongs to this thread's connection, and is not kept.
+        compiler = self.queryset.query.get_compiler(self.using)
+        if converters := compiler.get_converters(self.columns):
+            found = compiler.apply_converters(found, converters)
         return [self._instance(row) for row in found]
 
     def _instance(self, row: Any) -> Any:
-        model, count = self.queryset.model, self.fields
-        instance = model.from_db(self.using, self.names[:count], row[:count])
+        count = sum(isinstance(column, Col) for column in self.columns)
+        instance = self.queryset.model.from_db(self.using, self.names[:count], row[:count])
         for name, value in zip(self.names[count:], row[count:], strict=True):
             setattr(instance, name, value)
         return instance

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, OperationalError, connections, router, transaction
-from django.db.models import DateTimeField, Subquery, Value
+from django.db.models import DateTimeField, Q, Subquery, Value
 from django.db.models.functions import Now as DatabaseNow
 from django.db.models.lookups import IsNull
 from django.utils import timezone
@@ -116,14 +116,14 @@ def _take_locks(user_pks: Collection[Any], *, wait: bool) -> list[Any]:
     features = connections[using].features
     if not features.has_select_for_update:
         _write_something(using)
-        return list(_users_with_facts(user_pks))
+        return list(_users_with_facts(Q(pk__in=user_pks)))
     if not features.has_select_for_update_skip_locked:
-        return list(_locking(user_pks))
+        return list(_locking(Q(pk__in=user_pks)))
     found = _locked_at_once(user_pks)
     if len(found) == len(set(user_pks)) or not wait:
         return found
     with _bounded_wait(using):
-        return list(_locking(user_pks))
+        return list(_locking(Q(pk__in=user_pks)))
 
 
 def _locked_at_once(user_pks: Collection[Any]) -> list[Any]:
@@ -131,27 +131,29 @@ def _locked_at_once(user_pks: Collection[Any]) -> list[Any]:
     model, using = get_user_model(), database()
     connection = connections[using]
     if len(user_pks) != 1 or connection.vendor != "postgresql":
-        return list(_locking(user_pks, skip_locked=True))
+        return list(_locking(Q(pk__in=user_pks), skip_locked=True))
     [user_pk] = user_pks
     return _lock_of_one(model, using).fetch({"pk": user_pk})
 
 
 @lru_cache(maxsize=64)
 def _lock_of_one(model: Any, using: str) -> Select:
-    return Select.of(_locking([parameter("pk", model._meta.pk)], skip_locked=True))
+    match = Q(pk=parameter("pk", model._meta.pk))
+    return Select.of(_locking(match, skip_locked=True))
 
 
-def _locking(user_pks: Collection[Any], *, skip_locked: bool = False) -> Any:
+def _locking(match: Q, *, skip_locked: bool = False) -> Any:
     no_key = connections[database()].features.has_select_for_no_key_update
     # In one order, so that two users who swap browsers can't deadlock.
-    users = _users_with_facts(user_pks).order_by("pk")
+    users = _users_with_facts(match).order_by("pk")
     return users.select_for_update(skip_locked=skip_locked, no_key=no_key)
 
 
-def _users_with_facts(user_pks: Collection[Any]) -> Any:
+def _users_with_facts(match: Q) -> Any:
     name = Installation.objects.filter(pk=INSTALLATION_PK).values("name")
     return (
-        users_among(user_pks)
+        _users()
+        .filter(match)
         .only(*_needed_fields())
         .annotate(registry_now=Now(), registry_installation=Subquery(name))
     )
@@ -159,8 +161,11 @@ def _users_with_facts(user_pks: Collection[Any]) -> Any:
 
 def users_among(user_pks: Collection[Any]) -> Any:
     """Return users as the registry's database has them now, past any cache of queries."""
-    users = get_user_model()._base_manager.using(database())
-    return users.filter(UNCACHED, pk__in=user_pks)
+    return _users().filter(pk__in=user_pks)
+
+
+def _users() -> Any:
+    return get_user_model()._base_manager.using(database()).filter(UNCACHED)
 
 
 def _needed_fields() -> list[str]:

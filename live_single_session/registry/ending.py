@@ -182,17 +182,19 @@ def end_rows(
 
 
 def _record(pks: list[uuid.UUID], **changes: Any) -> None:
+    if len(pks) == 1:  # as in nearly every sign-in
+        _recording_of_one(db.database(), tuple(changes)).run({"pk": pks[0]} | changes)
+        return
     for chunk in db.chunks(pks):
-        ids = {f"id{n}": pk for n, pk in enumerate(chunk)}
-        _recording(db.database(), tuple(changes), len(chunk)).run(ids | changes)
+        db.rows().filter(pk__in=chunk).update(**changes)
 
 
 @lru_cache(maxsize=64)
-def _recording(using: str, changed: tuple[str, ...], count: int) -> compiled.Statement:
+def _recording_of_one(using: str, changed: tuple[str, ...]) -> compiled.Statement:
     opts = UserSession._meta
-    ids: Any = [compiled.parameter(f"id{n}", opts.get_field("id")) for n in range(count)]
+    one = db.rows().filter(pk=compiled.parameter("pk", opts.pk))
     changes = {name: compiled.parameter(name, opts.get_field(name)) for name in changed}
-    return compiled.update(db.rows().filter(pk__in=ids), **changes)
+    return compiled.update(one, **changes)
 
 
 @sensitive_variables()

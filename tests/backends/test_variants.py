@@ -12,6 +12,7 @@ from tests.servers.process import ROOT
 pytestmark = pytest.mark.slow
 
 VARIANTS = [
+    ("inherited_users", "db"),
     ("uuid_users", "db"),
     ("uuid_users", "cached_db"),
     ("string_users", "db"),
@@ -29,6 +30,15 @@ VARIANTS = [
     ("variant", "engine"), VARIANTS, ids=["-".join(pair) for pair in VARIANTS]
 )
 def test_guarantees_hold_for(variant, engine, tmp_path):
+    check(variant, engine, tmp_path, f"sqlite:///{tmp_path / 'site.sqlite3'}")
+
+
+@pytest.mark.parametrize("variant", ["inherited_users", "uuid_users", "string_users"])
+def test_guarantees_hold_on_postgresql_for(variant, site_database, tmp_path):
+    check(variant, "db", tmp_path, site_database("postgres"))
+
+
+def check(variant, engine, tmp_path, database_url):
     scenario = ROOT / "tests" / "backends" / "variants" / "scenario.py"
     done = subprocess.run(
         [
@@ -41,7 +51,7 @@ def test_guarantees_hold_for(variant, engine, tmp_path):
             "VARIANT": variant,
             "SESSION_ENGINE": PATHS[engine],
             "SESSION_FILE_PATH": str(tmp_path),
-            "DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}",
+            "DATABASE_URL": database_url,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,9 +10,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from channels.layers import BaseChannelLayer, InMemoryChannelLayer, get_channel_layer
+from django.contrib import auth
 from django.core.asgi import get_asgi_application
 from django.db import transaction
 from django.dispatch import Signal
+from django.http import HttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -83,6 +85,21 @@ class GatedLayer(InMemoryChannelLayer):
         await super().group_send(group, message)
 
 
+class BusyLayer(InMemoryChannelLayer):
+    """Counts how many messages it is given at once."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.sent = self.now = self.most = 0
+
+    async def group_send(self, group, message):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.001)
+        self.now -= 1
+        self.sent += 1
+
+
 class RecordingLayer(InMemoryChannelLayer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -91,6 +108,27 @@ class RecordingLayer(InMemoryChannelLayer):
     async def group_send(self, group, message):
         self.sent.append((group, message))
         await super().group_send(group, message)
+
+
+def end_everybodys(request):
+    return HttpResponse(maintenance.end_many(UserSession.objects.all(), EndReason.REVOKED))
+
+
+def end_in_another_loop(request):
+    """Synchronous code in an event loop of the view's own, which Django lets use a cache."""
+    bool(request.user.is_authenticated)
+
+    async def sign_out():
+        auth.logout(request)
+
+    asyncio.run(sign_out())
+    return HttpResponse("done")
+
+
+urlpatterns += [
+    path("end-everybodys/", end_everybodys),
+    path("end-in-another-loop/", end_in_another_loop),
+]
 
 
 def use(settings, layer, **config):
@@ -166,6 +204,33 @@ async def test_inv5_a_login_under_asgi_that_ends_several_sessions_waits_once(
     async with asyncio.timeout(PATIENCE):
         await browser.sign_in("bob")
     assert await sync_to_async(_reasons)() == {"superseded", "user_switched"}
+
+
+@pytest.mark.urls(__name__)
+async def test_inv4_a_request_that_ends_the_sessions_of_many_needs_one_connection(
+    settings, django_user_model
+):
+    """The clients of Redis have a limit, and what is beyond it would be lost."""
+    settings.LIVE_SINGLE_SESSION = {}
+
+    def sign_everybody_in():
+        for number in range(30):
+            user = django_user_model.objects.create_user(f"user{number}", password="pw")
+            Browser().force_login(user)
+
+    await sync_to_async(sign_everybody_in)()
+    layer = use(settings, BusyLayer)
+    answer = await AsyncBrowser().get("/end-everybodys/")
+    assert (answer.content, layer.sent, layer.most) == (b"30", 30, 1)
+
+
+@pytest.mark.urls(__name__)
+async def test_a_view_may_end_a_session_in_an_event_loop_of_its_own(settings, alice):
+    settings.SESSION_ENGINE = "live_single_session.backends.cache"
+    browser = AsyncBrowser()
+    await browser.sign_in()
+    assert (await browser.get("/end-in-another-loop/")).status_code == 200
+    assert await UserSession.objects.live().acount() == 0
 
 
 async def test_inv4_a_login_under_asgi_is_answered_when_the_tabs_were_told(settings, alice):

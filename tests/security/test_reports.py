@@ -1,8 +1,10 @@
 """Invariant 7: what is mailed to a site's admins of an error holds no session key."""
 
 import pytest
+from django.db import DatabaseError, connection
 from django.views.decorators.debug import sensitive_variables
 
+from live_single_session.backends.saving import Saving
 from tests.helpers.browsers import PAGE, Browser
 from tests.site.people import credentials
 
@@ -72,3 +74,35 @@ def test_inv7_reports_of_errors(what, where, alice, bob, reports, monkeypatch):
     [report] = reports
     assert "RuntimeError" in report
     assert key not in report
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'INSERT INTO "live_single_session_usersession"',
+        'UPDATE "live_single_session_usersession"',
+        'INSERT INTO "django_session"',
+    ],
+)
+def test_inv7_reports_of_statements_that_fail(statement, alice, reports, monkeypatch):
+    """Django finds out what to hide by the callers of a frame: a generator has none."""
+    Browser().sign_in()
+    browser, keys = Browser(raise_request_exception=False), []
+    take_new_key = Saving.take_new_key
+
+    def noting(session):
+        take_new_key(session)
+        keys.append(session.session_key)
+
+    def fail(execute, sql, params, many, context):
+        if str(sql).startswith(statement):
+            raise DatabaseError("broken")
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr(Saving, "take_new_key", noting)
+    with connection.execute_wrapper(fail):
+        log_in(browser, "alice")
+    [report] = reports
+    assert "DatabaseError" in report
+    assert keys
+    assert not [key for key in keys if key in report]

@@ -8,7 +8,7 @@ from tests.settings import DATABASES, INSTALLED_APPS
 VARIANT = os.environ["VARIANT"]
 ROOT_URLCONF = "tests.backends.urls"
 
-if VARIANT in ("uuid_users", "string_users"):
+if VARIANT.endswith("_users"):
     INSTALLED_APPS = [*INSTALLED_APPS, f"tests.backends.variants.{VARIANT}"]
     AUTH_USER_MODEL = f"{VARIANT}.User"
 
