@@ -86,7 +86,7 @@ def _where(sites: dict[str, Site]) -> dict[str, Any]:
     body = json.dumps({"username": "user0", "password": PASSWORD})
     return {
         variant: json.loads(sites[variant].run("benchmarks.site.where", "/login/", body, 200))
-        for variant in ("none", "ours")
+        for variant in ("none", "ours", "single_session")
     }
 
 

@@ -198,7 +198,7 @@ def _push(found: dict[str, Any]) -> list[str]:
 
 
 def _sockets(found: dict[str, Any]) -> list[str]:
-    heads = ["", "KiB", "ratio", "CPU ms to open", "CPU % of a core, all of them idle"]
+    heads = ["", "KiB", "ratio", "CPU ms to open", "CPU % of a core, all of them idle", "ratio"]
     cases = {k: v for k, v in found.items() if isinstance(v, dict)}
     rows = [
         [
@@ -207,6 +207,7 @@ def _sockets(found: dict[str, Any]) -> list[str]:
             f"{of['memory ratio']:.2f}" if "memory ratio" in of else "",
             f"{of['cpu ms to open']:.1f}",
             f"{of['cpu percent idle']:.2f}",
+            f"{of['idle ratio']:.2f}" if "idle ratio" in of else "",
         ]
         for case, of in cases.items()
     ]

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.crowd import Crowd
-from benchmarks.measure import Servers, load
+from benchmarks.measure import Servers, Site, load
 
 OWN = "/ws/live-single-session/"
 ROOM = "/ws/room/"
@@ -26,37 +26,49 @@ WARM = 50
 def run(count: int, rounds: int, idle_seconds: float) -> dict[str, Any]:
     taken: dict[str, list[dict[str, float]]] = {case: [] for case in CASES}
     for _ in range(rounds):
-        for case, (variant, path) in CASES.items():
-            taken[case].append(_measure(variant, path, count, idle_seconds))
+        for pair in YARDSTICKS.items():
+            for case, measured in _measure(pair, count, idle_seconds).items():
+                taken[case].append(measured)
     found: dict[str, Any] = {"sockets": count, "idle seconds": idle_seconds, "load": load()}
-    for case, measured in taken.items():
+    for case, measures in taken.items():
         found[case] = {
-            name: sorted(one[name] for one in measured)[len(measured) // 2]
-            for name in measured[0]
+            name: sorted(one[name] for one in measures)[len(measures) // 2]
+            for name in measures[0]
         }
     for case, yardstick in YARDSTICKS.items():
-        memory = found[case]["KiB for each"], found[yardstick]["KiB for each"]
-        found[case]["memory ratio"] = memory[0] / memory[1]
+        ours, other = found[case], found[yardstick]
+        ours["memory ratio"] = ours["KiB for each"] / other["KiB for each"]
+        if idle_seconds:
+            ours["idle ratio"] = ours["cpu percent idle"] / other["cpu percent idle"]
     return found
 
 
-def _measure(variant: str, path: str, count: int, idle_seconds: float) -> dict[str, float]:
+def _measure(
+    cases: tuple[str, ...], count: int, idle_seconds: float
+) -> dict[str, dict[str, float]]:
+    """Open the sockets of one case after the other; all are idle at the same time."""
     with ExitStack() as stack:
-        site = Servers(stack).site(variant, layer="pubsub")
-        cookies = site.fill(count + WARM)
-        site.start()
-        stack.enter_context(Crowd(site.port, path, cookies[:WARM]))
-        time.sleep(1)
-        empty, began = site.resident, site.cpu_seconds
-        crowd = stack.enter_context(Crowd(site.port, path, cookies[WARM:]))
-        time.sleep(2)
-        full = site.resident
-        opened = site.cpu_seconds
+        servers, found, open_at = Servers(stack), {}, {}
+        sites: dict[str, Site] = {}
+        for case in cases:
+            variant, path = CASES[case]
+            site = sites[case] = servers.site(variant, layer="pubsub")
+            cookies = site.fill(count + WARM)
+            site.start()
+            stack.enter_context(Crowd(site.port, path, cookies[:WARM]))
+            time.sleep(1)
+            empty, began = site.resident, site.cpu_seconds
+            crowd = stack.enter_context(Crowd(site.port, path, cookies[WARM:]))
+            open_at[case] = crowd
+            time.sleep(2)
+            found[case] = {
+                "KiB for each": (site.resident - empty) / 1024 / count,
+                "cpu ms to open": 1000 * (site.cpu_seconds - began) / count,
+            }
+        before = {case: site.cpu_seconds for case, site in sites.items()}
         time.sleep(idle_seconds)
-        idle = site.cpu_seconds - opened
-        assert crowd.still_open() == count
-    return {
-        "KiB for each": (full - empty) / 1024 / count,
-        "cpu ms to open": 1000 * (opened - began) / count,
-        "cpu percent idle": 100 * idle / idle_seconds if idle_seconds else 0.0,
-    }
+        for case, site in sites.items():
+            idle = site.cpu_seconds - before[case]
+            found[case]["cpu percent idle"] = 100 * idle / idle_seconds if idle_seconds else 0.0
+            assert open_at[case].still_open() == count
+        return found
