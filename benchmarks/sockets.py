@@ -38,7 +38,7 @@ def run(count: int, rounds: int, idle_seconds: float) -> dict[str, Any]:
     for case, yardstick in YARDSTICKS.items():
         ours, other = found[case], found[yardstick]
         ours["memory ratio"] = ours["KiB for each"] / other["KiB for each"]
-        if idle_seconds:
+        if other["cpu percent idle"]:
             ours["idle ratio"] = ours["cpu percent idle"] / other["cpu percent idle"]
     return found
 

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from benchmarks import http, login, middleware, push, sockets, tokens
+from benchmarks import http, login, middleware, push, servers, sockets, tokens
 
 pytestmark = pytest.mark.slow
 
@@ -48,10 +48,19 @@ def test_a_push_is_measured_when_it_arrives() -> None:
 
 
 def test_sockets_stay_open_while_they_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    guarded = {"the same, guarded": ("guarded", sockets.ROOM)}
-    monkeypatch.setattr(sockets, "CASES", guarded)
-    monkeypatch.setattr(sockets, "YARDSTICKS", {})
+    pair = ("the same, guarded", "somebody's consumer")
+    monkeypatch.setattr(sockets, "CASES", {case: sockets.CASES[case] for case in pair})
+    monkeypatch.setattr(sockets, "YARDSTICKS", dict([pair]))
     assert sockets.run(count=10, rounds=1, idle_seconds=0.1)["sockets"] == 10
+
+
+def test_who_compresses_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = {name: servers.KINDS[name] for name in ("uvicorn", "uvicorn, no compression")}
+    monkeypatch.setattr(servers, "KINDS", kinds)
+    found = servers.run(count=10)
+    assert found["uvicorn"]["offered"]["compressed"]
+    assert not found["uvicorn"]["not offered"]["compressed"]
+    assert not found["uvicorn, no compression"]["offered"]["compressed"]
 
 
 def test_tokens_are_measured_beside_simplejwt() -> None:
