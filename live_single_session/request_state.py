@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,7 @@ class RequestState:
         only_asks: whether it is no use of its session, which it leaves as it is.
         device: the name that an app gave its device in a body that Django hasn't read.
         loop: the event loop that serves it, if one does.
-        unsent: the messages to tabs that it has still to send in that loop.
+        unsent: the messages to tabs that it has still to send in that loop, once it had any.
         sending: the task that sends them, once there are any.
     """
 
@@ -48,7 +48,7 @@ class RequestState:
     only_asks: bool = False
     device: str = ""
     loop: asyncio.AbstractEventLoop | None = None
-    unsent: deque[tuple[Any, str, dict[str, Any]]] = field(default_factory=deque)
+    unsent: deque[tuple[Any, str, dict[str, Any]]] | None = None
     sending: asyncio.Task[None] | None = None
 
 

@@ -123,6 +123,8 @@ def _is_handed_over(layer: Any, group: str, message: dict[str, Any]) -> bool:
 
 
 def _send_beside(state: RequestState, layer: Any, group: str, message: dict[str, Any]) -> None:
+    if state.unsent is None:
+        state.unsent = deque()
     state.unsent.append((layer, group, message))
     if state.sending is None or state.sending.done():
         state.sending = asyncio.create_task(_send_each(state.unsent))
@@ -144,14 +146,9 @@ async def sent_by(request: HttpRequest) -> None:
 
 
 def _send_and_wait(layer: Any, group: str, message: dict[str, Any]) -> None:
-    async def send_and_wait() -> None:
-        sending = _task(layer, group, message)
-        if not silence.is_remembered():
-            # A client that hangs up cancels the login's task, and only that.
-            await asyncio.shield(sending)
-
+    # A client that hangs up cancels the login's task, and only that.
     with suppress(asyncio.CancelledError):
-        async_to_sync(send_and_wait)()
+        async_to_sync(_send_each)(deque([(layer, group, message)]))
 
 
 def _task(layer: Any, group: str, message: dict[str, Any]) -> asyncio.Task[bool]:

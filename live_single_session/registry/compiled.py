@@ -85,10 +85,10 @@ class Select(Statement):
         compiler = self.queryset.query.get_compiler(self.using)
         if converters := compiler.get_converters(self.columns):
             found = compiler.apply_converters(found, converters)
-        return [self._instance(row) for row in found]
+        fields = sum(isinstance(column, Col) for column in self.columns)
+        return [self._instance(row, fields) for row in found]
 
-    def _instance(self, row: Any) -> Any:
-        count = sum(isinstance(column, Col) for column in self.columns)
+    def _instance(self, row: Any, count: int) -> Any:
         instance = self.queryset.model.from_db(self.using, self.names[:count], row[:count])
         for name, value in zip(self.names[count:], row[count:], strict=True):
             setattr(instance, name, value)
