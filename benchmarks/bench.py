@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import click, http, login, middleware, push, report, servers, sockets, tokens
+from benchmarks import click, http, login, page, push, report, servers, sockets, tokens
 from benchmarks.measure import load, machine
 
 SOCKETS = dict.fromkeys(("inmemory", "redis", "pubsub"), (10, 1000, 5000))
@@ -23,7 +23,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
     if quick:
         return {
             "http": lambda: http.run(rounds=2, seconds=1),
-            "middleware": lambda: middleware.run(rounds=3, requests=20),
+            "page": lambda: page.run(rounds=3, requests=20),
             "login": lambda: asyncio.run(login.run((0, 10_000), logins=10)),
             "push": lambda: asyncio.run(
                 push.run({"inmemory": (10,), "pubsub": (10,)}, logins=20)
@@ -35,7 +35,7 @@ def parts(quick: bool) -> dict[str, Callable[[], Any]]:
         }
     return {
         "http": lambda: http.run(rounds=5, seconds=2),
-        "middleware": lambda: middleware.run(rounds=100, requests=30),
+        "page": lambda: page.run(rounds=60, requests=30),
         "login": lambda: asyncio.run(login.run((0, 10_000, 1_000_000), logins=120)),
         "push": lambda: asyncio.run(push.run(SOCKETS, logins=40)),
         "sockets": lambda: sockets.run(count=5_000, rounds=1, idle_seconds=60),

@@ -79,7 +79,17 @@ async def run(crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
                     _fill(site, have, crowd)
             have = crowd
             found[str(crowd)] = await _measure(sites, logins)
+        found["hashed"] = await _with_default_hasher(servers, logins // 3 + 1)
         return found
+
+
+async def _with_default_hasher(servers: Servers, logins: int) -> dict[str, Any]:
+    """As most sites have it: a password takes much longer than all the rest."""
+    sites = {name: servers.site(name, BENCH_HASHERS="django") for name in ("none", "ours")}
+    for site in sites.values():
+        site.fill(1)
+        site.start()
+    return await _measure(sites, logins)
 
 
 def _where(sites: dict[str, Site]) -> dict[str, Any]:

@@ -26,13 +26,9 @@ SETTINGS = "benchmarks.site.settings"
 TICK = os.sysconf("SC_CLK_TCK")
 
 ENGINES = {
-    "db": "django.contrib.sessions.backends.db",
-    "cached_db": "django.contrib.sessions.backends.cached_db",
+    name: f"django.contrib.sessions.backends.{name}" for name in ("db", "cached_db", "cache")
 }
-OUR_ENGINES = {
-    "db": "live_single_session.backends.db",
-    "cached_db": "live_single_session.backends.cached_db",
-}
+OUR_ENGINES = {name: f"live_single_session.backends.{name}" for name in ENGINES}
 VERSIONS = (
     "django",
     "channels",
@@ -60,7 +56,9 @@ class Servers:
             server.start()
         self._names = 0
 
-    def site(self, variant: str, engine: str = "db", layer: str = "pubsub") -> "Site":
+    def site(
+        self, variant: str, engine: str = "db", layer: str = "pubsub", **settings: str
+    ) -> "Site":
         self._names += 1
         name = f"bench_{self._names}"
         self.postgres.create_database(name)
@@ -72,6 +70,7 @@ class Servers:
             "REDIS_URL": self.redis.url,
             "CHANNEL_LAYER": layer,
             "SESSION_ENGINE": engines[engine],
+            **settings,
         }
         if layer == "redis":
             hosts = [{"address": self.redis.url, "socket_timeout": 15}]

@@ -26,7 +26,7 @@ def write(found: dict[str, Any], folder: Path) -> None:
     ]
     sections = {
         "http": _http,
-        "middleware": _middleware,
+        "page": _page,
         "login": _login,
         "push": _push,
         "sockets": _sockets,
@@ -102,21 +102,22 @@ def _http(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _middleware(found: dict[str, Any]) -> list[str]:
-    heads = ["", "no package", "with the middleware", "ratio"]
+def _page(found: dict[str, Any]) -> list[str]:
+    heads = ["", "no package", "with the package", "ratio"]
     rows = [
         [
-            page,
+            f"`{engine}`, {page}",
             _with_spread(of["none"], 2),
             _with_spread(of["ours"], 2),
             _with_spread(of["ratio"], 3),
         ]
-        for page, of in found["pages"].items()
+        for engine, pages in found["engines"].items()
+        for page, of in pages.items()
     ]
     return [
-        "## A request, in one process that has the middleware and has it not by turns",
+        "## A request, in one process that has the package and has it not by turns",
         "",
-        f"CPU ms per request, {found['requests']} in a row (`db`, load {found['load']}):",
+        f"CPU ms per request, {found['requests']} in a row (load {found['load']}):",
         "",
         *_table(heads, rows),
     ]
@@ -125,8 +126,16 @@ def _middleware(found: dict[str, Any]) -> list[str]:
 def _login(found: dict[str, Any]) -> list[str]:
     lines = ["## A sign-in", ""]
     for crowd, measured in _crowds(found):
-        lines += [f"With {int(crowd):,} other sessions (load {measured['load']}):", ""]
-        lines += _table(
+        lines += _sign_ins(f"With {int(crowd):,} other sessions", measured)
+    lines += _sign_ins("With Django's own password hasher", found["hashed"])
+    return lines + _where(found["where"])
+
+
+def _sign_ins(title: str, measured: dict[str, Any]) -> list[str]:
+    return [
+        f"{title} (load {measured['load']}):",
+        "",
+        *_table(
             ["", "ms", "ratio", "CPU ms", "queries"],
             (
                 [
@@ -138,8 +147,8 @@ def _login(found: dict[str, Any]) -> list[str]:
                 ]
                 for variant, of in measured["variants"].items()
             ),
-        )
-    return lines + _where(found["where"])
+        ),
+    ]
 
 
 def _crowds(found: dict[str, Any]) -> list[tuple[str, Any]]:

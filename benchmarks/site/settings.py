@@ -26,6 +26,9 @@ if VARIANT == "usersessions":
     ]
     USERSESSIONS_TRACK_ACTIVITY = True
 
+if os.environ.get("BENCH_HASHERS") == "django":
+    from django.conf.global_settings import PASSWORD_HASHERS  # noqa: F401
+
 # What is logged is the same for all, and as little as possible.
 LOGGING = {
     "version": 1,

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from benchmarks import http, login, middleware, push, servers, sockets, tokens
+from benchmarks import http, login, page, push, servers, sockets, tokens
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +25,13 @@ def test_inv8_a_request_costs_no_query_and_no_round_trip(
         assert variants["ours"][cost] == variants["none"][cost] == 1
 
 
-def test_the_middleware_is_measured_beside_its_absence() -> None:
-    found = middleware.run(rounds=1, requests=2)
-    assert {page: of["ratio"]["n"] for page, of in found["pages"].items()} == dict.fromkeys(
+@pytest.mark.parametrize("engine", page.ENGINES)
+def test_a_page_is_measured_beside_the_plain_engine(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "ENGINES", (engine,))
+    pages = page.run(rounds=1, requests=2)["engines"][engine]
+    assert {name: of["ratio"]["n"] for name, of in pages.items()} == dict.fromkeys(
         http.PAGES, 1
     )
 
@@ -40,6 +44,7 @@ def test_a_sign_in_costs_as_many_queries_beside_many_sessions_of_others(
     few, many = (found[crowd]["variants"]["ours"]["queries"] for crowd in ("0", "1000"))
     assert few == many
     assert found["where"]["ours"]
+    assert found["hashed"]["variants"]["ours"]["ms"]["n"] == 1
 
 
 def test_a_push_is_measured_when_it_arrives() -> None:
