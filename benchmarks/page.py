@@ -11,6 +11,7 @@ from benchmarks.http import PAGES
 from benchmarks.measure import Servers, Site, load, ratios, spread
 
 ENGINES = ("db", "cached_db", "cache")
+WSGI = {"sync view, under WSGI": "/private/", "public, under WSGI": "/public/"}
 
 
 def run(rounds: int, requests: int) -> dict[str, Any]:
@@ -25,8 +26,10 @@ def run(rounds: int, requests: int) -> dict[str, Any]:
 def _pages_of(site: Site, rounds: int, requests: int) -> dict[str, Any]:
     cookie = site.fill(1)[0]
     pages = {}
-    for page, path in PAGES.items():
-        said = site.run("benchmarks.site.by_turns", path, cookie, rounds, requests)
+    interfaces = dict.fromkeys(PAGES, "asgi") | dict.fromkeys(WSGI, "wsgi")
+    for page, path in (PAGES | WSGI).items():
+        interface = interfaces[page]
+        said = site.run("benchmarks.site.by_turns", interface, path, cookie, rounds, requests)
         taken = json.loads(said)
         pages[page] = {
             **{name: spread(values) for name, values in taken.items()},

@@ -1,5 +1,6 @@
 """The site behind daphne; the websocket is the package's own, or somebody's, by variant."""
 
+import gc
 import os
 
 from channels.auth import AuthMiddlewareStack
@@ -31,6 +32,10 @@ else:
 
 if settings.VARIANT == "bare":
     tell_group.connect()
+
+if os.environ.get("BENCH_GC") == "rarely":  # as the page about deployment advises
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 application = ProtocolTypeRouter(
     {

@@ -32,7 +32,7 @@ def test_a_page_is_measured_beside_the_plain_engine(
     monkeypatch.setattr(page, "ENGINES", (engine,))
     pages = page.run(rounds=1, requests=2)["engines"][engine]
     assert {name: of["ratio"]["n"] for name, of in pages.items()} == dict.fromkeys(
-        http.PAGES, 1
+        [*http.PAGES, *page.WSGI], 1
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.docs.pages import block_with
 from tests.helpers.browsers import AsyncBrowser
+from tests.servers.process import ROOT
 
 
 @pytest.mark.django_db(transaction=True)
@@ -27,6 +28,14 @@ async def test_chat_of_the_tutorial_stops_with_the_session(django_user_model, mo
         assert await socket.frame() == {"from": "alice", "text": "hello"}
         await new.aforce_login(user)
         assert await socket.close_code() == 4001
+
+
+def test_load_is_measured_with_the_garbage_collection_that_is_advised():
+    advised = block_with("gc.freeze()", "deployment.md").splitlines()
+    calls = [line.partition("  #")[0] for line in advised if line.startswith("gc.")]
+    measured = (ROOT / "benchmarks" / "site" / "asgi.py").read_text()
+    assert calls
+    assert [call for call in calls if f"    {call}" not in measured] == []
 
 
 # The tests of docs/testing.md, which are collected here.
