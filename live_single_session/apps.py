@@ -10,9 +10,10 @@ class LiveSingleSessionConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from live_single_session import checks, receivers
+        from live_single_session import checks, conf, receivers
         from live_single_session.realtime import push
 
+        conf.provide()
         checks.register()
         receivers.connect()
         push.connect()

@@ -115,8 +115,9 @@ def keep_out_of_shared_caches(request: HttpRequest, response: HttpResponseBase) 
     knows better; and a 304 is about headers that the client has already.
     """
     session_data = loaded_data(getattr(request, "session", None)) or {}
-    says = any(name in response.headers for name in ("Cache-Control", "CDN-Cache-Control"))
-    if SESSION_KEY in session_data and not says and response.status_code != 304:
+    if SESSION_KEY not in session_data or response.status_code == 304:
+        return
+    if not any(name in response.headers for name in ("Cache-Control", "CDN-Cache-Control")):
         response.headers["Cache-Control"] = "private"
 
 

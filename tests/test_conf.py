@@ -1,5 +1,9 @@
 """The settings are read when they are used."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from live_single_session import policy
@@ -22,6 +26,20 @@ def test_defaults_are_those_of_the_contract(settings):
         "KEEP_ENDED_DAYS": 90,
     }
     assert {key: getattr(conf, key) for key in contract} == contract
+
+
+def test_inv8_a_site_that_sets_nothing_looks_for_no_missing_setting():
+    """Django would look for it anew, and fail, some six times for each request."""
+    apps = ["django.contrib.auth", "django.contrib.contenttypes", "live_single_session"]
+    code = (
+        f"import django; from django.conf import settings; "
+        f"settings.configure(INSTALLED_APPS={apps}); "
+        f"django.setup(); print(settings.LIVE_SINGLE_SESSION)"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    said = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
+    assert said.stdout.strip() == b"{}"
 
 
 def test_every_setting_can_be_read(settings):
