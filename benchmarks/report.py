@@ -18,10 +18,11 @@ def write(found: dict[str, Any], folder: Path) -> None:
     lines = [
         "# Benchmarks",
         "",
-        "Made by `make bench`. Medians, with the middle half of the values in brackets. All of",
-        "one table was measured in the same run, interleaved and in random order; ratios are",
-        "between values of the same round. The load average stands beside each table: above",
-        "the number of cores, something else was running, and the ratios of CPU time say more.",
+        "Made by `make bench`. Medians, with the middle half of the values in brackets.",
+        "Pages, sign-ins, pushes and tokens were measured in turns and in random order; a",
+        "ratio is the median of the ratios of the rounds. Where the time of a sign-in goes,",
+        "idle sockets and servers were measured once, one after the other. The load average",
+        "that stands beside a table counts the benchmark's own programs, too.",
         "",
     ]
     sections = {
