@@ -68,10 +68,7 @@ OWN = {
 async def run(crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
     with ExitStack() as stack:
         servers = Servers(stack)
-        sites = {variant: servers.site(variant) for variant in VARIANTS}
-        for site in sites.values():
-            site.fill(1)
-            site.start()
+        sites = _started(servers, VARIANTS)
         found, have = {"where": _where(sites)}, 0
         for crowd in crowds:
             if crowd > have:
@@ -85,11 +82,16 @@ async def run(crowds: tuple[int, ...], logins: int) -> dict[str, Any]:
 
 async def _with_default_hasher(servers: Servers, logins: int) -> dict[str, Any]:
     """As most sites have it: a password takes much longer than all the rest."""
-    sites = {name: servers.site(name, BENCH_HASHERS="django") for name in ("none", "ours")}
+    return await _measure(_started(servers, ("none", "ours"), BENCH_HASHERS="django"), logins)
+
+
+def _started(servers: Servers, variants: tuple[str, ...], **settings: str) -> dict[str, Site]:
+    """Sites with one user each."""
+    sites = {variant: servers.site(variant, **settings) for variant in variants}
     for site in sites.values():
         site.fill(1)
         site.start()
-    return await _measure(sites, logins)
+    return sites
 
 
 def _where(sites: dict[str, Site]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.http import PAGES
-from benchmarks.measure import Servers, Site, load, ratios, spread
+from benchmarks.measure import ENGINES, Servers, Site, load, ratios, spread
 
-ENGINES = ("db", "cached_db", "cache")
 WSGI = {"sync view, under WSGI": "/private/", "public, under WSGI": "/public/"}
 
 
@@ -26,9 +25,8 @@ def run(rounds: int, requests: int) -> dict[str, Any]:
 def _pages_of(site: Site, rounds: int, requests: int) -> dict[str, Any]:
     cookie = site.fill(1)[0]
     pages = {}
-    interfaces = dict.fromkeys(PAGES, "asgi") | dict.fromkeys(WSGI, "wsgi")
     for page, path in (PAGES | WSGI).items():
-        interface = interfaces[page]
+        interface = "wsgi" if page in WSGI else "asgi"
         said = site.run("benchmarks.site.by_turns", interface, path, cookie, rounds, requests)
         taken = json.loads(said)
         pages[page] = {
